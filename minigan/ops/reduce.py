@@ -1,0 +1,326 @@
+"""Operations that make fewer numbers out of many: sums, moments, extremes, norms. Imports shape and elementwise.
+
+Only `sum` and `cumsum` have a rule of their own. All others are *composed* of primitives, and read like their definition, so
+that their derivatives, of every order, follow from the chain rule. What is constant in them (a maximum subtracted for
+stability, an index of the largest element) is taken outside the graph.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigan.backend import Array
+from minigan.ops.elementwise import (
+    Number,
+    abs,
+    exp,
+    floating,
+    log,
+    pow,
+    sqrt,
+    where,
+)
+from minigan.ops.shape import (
+    broadcast_to,
+    cat,
+    flip,
+    narrow,
+    normalize_dim,
+    normalize_dims,
+    pad_constant,
+    reshape,
+    squeeze,
+)
+from minigan.tensor import Function, Tensor, tensor_method
+
+Dim = int | Sequence[int] | None
+
+
+class ValuesAndIndices(NamedTuple):
+    """What `max(dim)` and `min(dim)` return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+# ---------------------------------------------------------------------------------------------------------- sums
+
+
+class Sum(Function):
+    """y = Σ x over some axes;   x̄ = ȳ, copied along them. `axes` are sorted and counted from the front."""
+
+    def __init__(self, axes: tuple[int, ...]):
+        self.axes = axes
+
+    def forward(self, x: Array) -> Array:
+        return x.sum(axis=self.axes)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        (x,) = self.inputs
+        kept = [1 if i in self.axes else size for i, size in enumerate(x.shape)]
+        return (broadcast_to(reshape(grad, kept), x.shape),)
+
+
+class CumSum(Function):
+    """yᵢ = Σ_{j≤i} xⱼ;   x̄ᵢ = Σ_{j≥i} ȳⱼ, the same from the other end."""
+
+    def __init__(self, dim: int):
+        self.dim = dim
+
+    def forward(self, x: Array) -> Array:
+        return np.cumsum(x, axis=self.dim, dtype=x.dtype if x.dtype.kind == "f" else None)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        return (flip(CumSum(self.dim)(flip(grad, self.dim)), self.dim),)
+
+
+@tensor_method
+def sum(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The sum over the axes `dim`, or over all of them.
+
+    Parameters
+    ----------
+    input : Tensor
+    dim : int or sequence of int, optional
+    keepdim : bool, default False
+        Leave the axes in place, with size 1.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.ones(2, 3).sum(1)
+    Tensor([3., 3.])
+    """
+    axes = normalize_dims("sum", dim, input.ndim)
+    total = Sum(axes)(input)
+    return _keep(total, input, axes) if keepdim else total
+
+
+def _keep(reduced: Tensor, input: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """The reduced axes put back, with size 1."""
+    return reshape(reduced, [1 if i in axes else size for i, size in enumerate(input.shape)])
+
+
+def _drop(kept: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
+    """The axes of size 1 taken out again, unless they are to stay."""
+    return kept if keepdim or not axes else squeeze(kept, axes)
+
+
+@tensor_method
+def cumsum(input: Tensor, dim: int) -> Tensor:
+    """Running sums along `dim`."""
+    return CumSum(normalize_dim("cumsum", dim, input.ndim))(input)
+
+
+# ------------------------------------------------------------------------------------------------------- moments
+
+
+@tensor_method
+def mean(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The mean `Σx / n` over the axes `dim`, or over all of them."""
+    x = floating(input)
+    axes = normalize_dims("mean", dim, x.ndim)
+    count = math.prod(x.shape[i] for i in axes)
+    return sum(x, axes, keepdim) / count if count else sum(x, axes, keepdim) * math.nan
+
+
+@tensor_method
+def var(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = False) -> Tensor:
+    """The variance `Σ(x − x̄)² / (n − correction)`; correction 1 is unbiased, 0 is what batch norm divides by.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.tensor([1.0, 2.0, 3.0, 4.0]).var(correction=0)
+    Tensor(1.25)
+    """
+    x = floating(input)
+    axes = normalize_dims("var", dim, x.ndim)
+    freedom = math.prod(x.shape[i] for i in axes) - correction
+    deviation = x - mean(x, axes, keepdim=True)
+    total = sum(deviation * deviation, axes, keepdim)
+    return total / freedom if freedom > 0 else total * math.nan
+
+
+@tensor_method
+def std(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = False) -> Tensor:
+    """The standard deviation, `√var`. Where all values are equal its derivative is not finite."""
+    return sqrt(var(input, dim, correction, keepdim))
+
+
+# ------------------------------------------------------------------------------------------------------ extremes
+
+
+@tensor_method
+def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The largest value over the axes `dim`; equal largest ones share the gradient evenly.
+
+    It is a weighted sum whose weights are constants: `Σ w·x`, where w is 1/m at each of the m largest and 0 elsewhere.
+    """
+    axes = _nonempty("amax", input, dim)
+    if not axes:
+        return input
+    x = input.data
+    top = x.max(axis=axes, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        is_top = (x == top) | (np.isnan(top) & np.isnan(x)) if input.is_floating_point() else x == top
+    if not input.is_floating_point():
+        return _drop(Tensor(top), axes, keepdim)
+    weight = is_top / is_top.sum(axis=axes, keepdims=True)
+    chosen = where(Tensor(is_top), input, 0.0)  # so that 0·∞ does not make a NaN of an infinity elsewhere
+    return sum(chosen * Tensor(weight.astype(x.dtype)), axes, keepdim)
+
+
+@tensor_method
+def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The smallest value over the axes `dim`; equal smallest ones share the gradient evenly."""
+    return -amax(-input, dim, keepdim)
+
+
+@tensor_method
+def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The largest value; with `dim`, a pair `(values, indices)`, and the gradient goes to the indexed element alone.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> values, indices = mg.tensor([[1.0, 5.0], [7.0, 2.0]]).max(1)
+    >>> values.tolist(), indices.tolist()
+    ([5.0, 7.0], [1, 0])
+    """
+    if dim is None:
+        return amax(input)
+    return _at(input, argmax(input, dim, keepdim=True), dim, keepdim)
+
+
+@tensor_method
+def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The smallest value; with `dim`, a pair `(values, indices)`, and the gradient goes to the indexed element alone."""
+    if dim is None:
+        return amin(input)
+    return _at(input, argmin(input, dim, keepdim=True), dim, keepdim)
+
+
+def _at(input: Tensor, indices: Tensor, dim: int, keepdim: bool) -> ValuesAndIndices:
+    axis = (normalize_dim("max", dim, input.ndim),)
+    hit = np.zeros_like(input.data, dtype=bool)
+    np.put_along_axis(hit, indices.data, True, axis[0])
+    return ValuesAndIndices(sum(where(Tensor(hit), input, 0), axis, keepdim), _drop(indices, axis, keepdim))
+
+
+@tensor_method
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest value is (the first, if several are): along `dim`, or in the flattened tensor."""
+    axes = _nonempty("argmax", input, dim)
+    return Tensor(np.asarray(np.argmax(input.data, axis=None if dim is None else axes[0], keepdims=keepdim)))
+
+
+@tensor_method
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest value is (the first, if several are): along `dim`, or in the flattened tensor."""
+    axes = _nonempty("argmin", input, dim)
+    return Tensor(np.asarray(np.argmin(input.data, axis=None if dim is None else axes[0], keepdims=keepdim)))
+
+
+def _nonempty(operation: str, input: Tensor, dim: Dim) -> tuple[int, ...]:
+    axes = normalize_dims(operation, dim, input.ndim)
+    if 0 in [input.shape[i] for i in axes]:
+        raise ValueError(f"{operation}: there is no extreme of no elements; the shape is {input.shape}, dim is {dim}")
+    return axes
+
+
+# --------------------------------------------------------------------------------------------- products, norms
+
+
+@tensor_method
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The product along `dim`, or of all elements.
+
+    Computed by halves, `(x₁…x_{n/2})·(x_{n/2+1}…x_n)`: log₂ n multiplications of tensors, whose derivatives are right
+    also where some x are 0 (dividing the product by x is not).
+    """
+    x = reshape(input, -1) if dim is None else input
+    axis = normalize_dim("prod", 0 if dim is None else dim, x.ndim)
+    if x.shape[axis] == 0:
+        x = pad_constant(x, tuple((0, int(i == axis)) for i in range(x.ndim)), 1)
+    while (size := x.shape[axis]) > 1:
+        half = size // 2
+        product = narrow(x, axis, 0, half) * narrow(x, axis, half, half)
+        if size % 2:
+            odd = narrow(x, axis, size - 1, 1)
+            first = narrow(product, axis, 0, 1) * odd
+            product = first if half == 1 else cat([first, narrow(product, axis, 1, half - 1)], axis)
+        x = product
+    if dim is None:
+        return reshape(x, (1,) * input.ndim if keepdim else ())
+    return _drop(x, (axis,), keepdim)
+
+
+@tensor_method
+def logsumexp(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """`log Σ exp x` over the axes `dim`, computed as `m + log Σ exp(x − m)` with m the largest x, so nothing overflows."""
+    x = floating(input)
+    axes = _nonempty("logsumexp", x, dim)
+    top = x.data.max(axis=axes, keepdims=True)
+    top = Tensor(np.where(np.isfinite(top), top, top.dtype.type(0)))
+    return _drop(log(sum(exp(x - top), axes, keepdim=True)) + top, axes, keepdim)
+
+
+@tensor_method
+def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> Tensor:
+    """The p-norm `(Σ|x|ᵖ)^(1/p)` over the axes `dim`, or over all of them.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : number, "fro" (2) or math.inf, default 2
+    dim : int or sequence of int, optional
+    keepdim : bool, default False
+
+    Notes
+    -----
+    The norm of a zero vector has no derivative; it is taken to be 0, as in PyTorch. The root is given a 1 there in place
+    of the 0, and the result is masked: masking alone would leave 0·∞ = NaN.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.tensor([[3.0, 4.0], [0.0, 0.0]]).norm(dim=1)
+    Tensor([5., 0.])
+    """
+    x = floating(input)
+    axes = normalize_dims("norm", dim, x.ndim)
+    order = 2.0 if p in (None, "fro") else float(p)
+    if order == math.inf:
+        return amax(abs(x), axes, keepdim)
+    if order == -math.inf:
+        return amin(abs(x), axes, keepdim)
+    if order == 0:
+        return sum(floating(x != 0).to(x.dtype), axes, keepdim)
+    if order == 1:
+        return sum(abs(x), axes, keepdim)
+    nonzero = x != 0
+    powers = x * x if order == 2 else where(nonzero, pow(abs(where(nonzero, x, 1.0)), order), 0.0)
+    total = sum(powers, axes, keepdim)
+    positive = total != 0
+    safe = where(positive, total, 1.0)
+    return where(positive, sqrt(safe) if order == 2 else pow(safe, 1 / order), 0.0)
+
+
+# ---------------------------------------------------------------------------------------------- tests of the whole
+
+
+@tensor_method
+def all(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Whether every element is true."""
+    return Tensor._wrap(np.all(input.data, axis=dim, keepdims=keepdim))
+
+
+@tensor_method
+def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Whether some element is true."""
+    return Tensor._wrap(np.any(input.data, axis=dim, keepdims=keepdim))
