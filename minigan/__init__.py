@@ -10,7 +10,7 @@ The files, in the order in which they build on each other: backend (arrays and k
 engine), ops (the primitives), creation, functional, nn, init, optim, check, losses, data, viz, train.
 """
 
-from minigan import backend, check
+from minigan import backend, check, functional, init, nn, optim
 from minigan.creation import (
     arange,
     default_generator,

@@ -15,6 +15,7 @@ from minigan.backend import Array
 class _Mode(threading.local):
     recording = True  # do operations record the graph?
     anomaly = False  # is every array checked for NaN and Inf?
+    differentiating = False  # is a backward pass going on, whose rules call operations?
 
 
 mode = _Mode()
@@ -94,7 +95,18 @@ def anomaly():
     return switch("anomaly", True)
 
 
-def refuse_nonfinite(array: Array, operation: str, what: str, stack: traceback.StackSummary | None) -> None:
+def inspect_forward(array: Array, operation: str) -> list[traceback.FrameSummary]:
+    """The stack from which an operation that made `array` was called; AnomalyError if it made a NaN or an Inf.
+
+    What the rules of a backward pass compute on their way is not held against them, only the gradient they return.
+    """
+    stack = traceback.extract_stack()[:-2]
+    if not mode.differentiating:
+        refuse_nonfinite(array, operation, "forward pass", stack)
+    return stack
+
+
+def refuse_nonfinite(array: Array, operation: str, what: str, stack: list[traceback.FrameSummary] | None) -> None:
     """Raise AnomalyError if `array` holds a NaN or an Inf; `stack` is where the operation was called in the forward pass."""
     if array.dtype.kind != "f" or np.isfinite(array).all():
         return

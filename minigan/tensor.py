@@ -24,14 +24,13 @@ Three decisions keep it safe:
 from __future__ import annotations
 
 import itertools
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigan.backend import Array
-from minigan.modes import mode, refuse_nonfinite, switch
+from minigan.modes import inspect_forward, mode, refuse_nonfinite, switch
 from minigan.values import Values, as_array
 
 _clock = itertools.count()  # numbers the nodes: an input is always older than what is made of it
@@ -75,18 +74,21 @@ class Function:
 
     inputs: tuple[Tensor, ...] = ()
     versions: tuple[int, ...] = ()  # of the inputs, when `forward` read them
+    tracked: tuple[bool, ...] = ()  # which of them required a gradient then
     needs: tuple[bool, ...] = ()  # set by the walk when it calls `backward`
     age: int = -1
     result: Array = None  # the output's array, where `keeps_output`
-    stack: traceback.StackSummary | None = None  # of the forward call, in anomaly mode
+    stack: Any = None  # of the forward call, in anomaly mode
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         out = Tensor._wrap(self.forward(*[x._data for x in inputs]))
         if mode.anomaly:
-            self.stack = traceback.extract_stack()[:-1]
-            refuse_nonfinite(out._data, self.name, "forward pass", self.stack)
-        if mode.recording and any([x.requires_grad for x in inputs]):
-            self.inputs = inputs
+            self.stack = inspect_forward(out._data, self.name)
+        tracked = tuple([x.requires_grad for x in inputs])
+        if mode.recording and True in tracked:
+            if self.inputs:
+                raise RuntimeError(f"{self.name}: a Function is one node of the graph; make a new one for each call")
+            self.inputs, self.tracked = inputs, tracked
             self.versions = tuple([x._version for x in inputs])
             self.age = next(_clock)
             if self.keeps_output:
@@ -105,7 +107,8 @@ class Function:
     def __repr__(self) -> str:
         return f"<{self.name}>"
 
-    def check_versions(self) -> None:
+    def pass_back(self, grad: Tensor, needs: tuple[bool, ...]) -> Iterator[tuple[Tensor, Tensor]]:
+        """`backward`, with what goes in and what comes out checked: the inputs that need a gradient, each with its own."""
         for i, (x, version) in enumerate(zip(self.inputs, self.versions)):
             if x._version != version:
                 raise RuntimeError(
@@ -113,16 +116,21 @@ class Function:
                     f"new values after the forward pass, so the gradient would be wrong. Call backward() before the "
                     f"optimiser's step(), or run the forward pass again after it."
                 )
-
-    def check_gradient(self, i: int, gradient: Tensor) -> None:
-        x = self.inputs[i]
-        if gradient.shape != x.shape or gradient.dtype != x.dtype:
-            raise RuntimeError(
-                f"{self.name}.backward returned a gradient of shape {gradient.shape} and type {gradient.dtype} for input "
-                f"{i}, which has shape {x.shape} and type {x.dtype}"
-            )
-        if mode.anomaly:
-            refuse_nonfinite(gradient._data, self.name, f"backward pass to input {i}", self.stack)
+        self.needs = needs
+        gradients = self.backward(grad)
+        if isinstance(gradients, Tensor) or len(gradients) != len(self.inputs):
+            raise RuntimeError(f"{self.name}.backward must return a tuple, one gradient for each input")
+        for i, (x, gradient) in enumerate(zip(self.inputs, gradients)):
+            if gradient is None or not needs[i]:
+                continue
+            if gradient.shape != x.shape or gradient.dtype != x.dtype:
+                raise RuntimeError(
+                    f"{self.name}.backward returned a gradient of shape {gradient.shape} and type {gradient.dtype} for "
+                    f"input {i}, which has shape {x.shape} and type {x.dtype}"
+                )
+            if mode.anomaly:
+                refuse_nonfinite(gradient._data, self.name, f"backward pass to input {i}", self.stack)
+            yield x, gradient
 
 
 # ---------------------------------------------------------------------------------------------- grad: the walk itself
@@ -174,27 +182,24 @@ def grad(
     """
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        grad_outputs = (grad_outputs,) * len(outputs)
+    if not isinstance(grad_outputs, Sequence):
+        grad_outputs = (None,) * len(outputs) if grad_outputs is None else (grad_outputs,)
+    if len(grad_outputs) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs need as many grad_outputs, got {len(grad_outputs)}")
     targets = {_place(x) for x in inputs}
     grads: dict[Tensor | Function, Tensor] = {}
 
     def arrive(place: Tensor | Function, gradient: Tensor) -> None:
         grads[place] = grads[place] + gradient if place in grads else gradient
 
-    with switch("recording", create_graph):
-        for y, seed in zip(outputs, grad_outputs, strict=True):
+    with switch("recording", create_graph), switch("differentiating", True):
+        for y, seed in zip(outputs, grad_outputs):
             arrive(_place(y), _seed(y, seed))
         for node, needs in _nodes_between(outputs, targets):
             gradient = grads.get(node) if node in targets else grads.pop(node, None)
-            if gradient is None:
-                continue
-            node.check_versions()
-            node.needs = needs
-            for i, contribution in enumerate(node.backward(gradient)):
-                if contribution is not None and needs[i]:
-                    node.check_gradient(i, contribution)
-                    arrive(_place(node.inputs[i]), contribution)
+            if gradient is not None:
+                for x, contribution in node.pass_back(gradient, needs):
+                    arrive(_place(x), contribution)
 
     for i, x in enumerate(inputs):
         if _place(x) not in grads and not allow_unused:
@@ -202,7 +207,9 @@ def grad(
             raise RuntimeError(
                 f"grad: no output depends on input {i} of shape {x.shape}{why}. Pass allow_unused=True to get None for it."
             )
-    return tuple([grads.get(_place(x)) for x in inputs])  # type: ignore[misc]
+    found = [grads.get(_place(x)) for x in inputs]
+    # A constant may be the gradient of two inputs, or the caller's own: each gets a Tensor to itself.
+    return tuple([g if g is None or g.requires_grad else g.detach() for g in found])  # type: ignore[misc]
 
 
 def _place(x: Tensor) -> Tensor | Function:
@@ -222,14 +229,12 @@ def _ancestors(outputs: Sequence[Tensor]) -> set[Function]:
     return seen
 
 
-def _nodes_between(
-    outputs: Sequence[Tensor], targets: set[Tensor | Function]
-) -> list[tuple[Function, tuple[bool, ...]]]:
+def _nodes_between(outputs: Sequence[Tensor], targets: set[Any]) -> list[tuple[Function, tuple[bool, ...]]]:
     """The nodes from which a target can be reached, newest first, and which of their inputs lead to one."""
     path = []
     reaching = set(targets)
     for node in sorted(_ancestors(outputs), key=lambda node: node.age):
-        needs = tuple([x.requires_grad and _place(x) in reaching for x in node.inputs])
+        needs = tuple([was and x.requires_grad and _place(x) in reaching for x, was in zip(node.inputs, node.tracked)])
         if True in needs:
             reaching.add(node)
             path.append((node, needs))
@@ -250,12 +255,14 @@ def _seed(y: Tensor, gradient: Tensor | None) -> Tensor:
                 f"(y.sum(), y.mean()), or pass the gradient that arrives at it, of the same shape."
             )
         return Tensor._wrap(np.ones_like(y._data))
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"backward: the gradient of an output must be a Tensor, got {type(gradient).__name__}")
     if gradient.shape != y.shape or gradient.dtype != y.dtype:
         raise RuntimeError(
             f"backward: the gradient has shape {gradient.shape} and type {gradient.dtype}, but the output it belongs to has "
             f"shape {y.shape} and type {y.dtype}"
         )
-    return gradient
+    return gradient if mode.recording else gradient.detach()
 
 
 # ------------------------------------------------------------------------------------------------------------ Tensor
@@ -344,14 +351,14 @@ class Tensor(Values):
     def is_leaf(self) -> bool:
         return self.grad_fn is None
 
-    def backward(self, gradient: Tensor | None = None, inputs: Sequence[Tensor] | None = None) -> None:
+    def backward(self, gradient: Tensor | None = None, inputs: Tensor | Sequence[Tensor] | None = None) -> None:
         """Add the gradient of this tensor to the `.grad` of every leaf it depends on, or of `inputs` alone.
 
         Parameters
         ----------
         gradient : Tensor, optional
             What arrives at this tensor; 1 if it has one element.
-        inputs : sequence of Tensors, optional
+        inputs : Tensor or sequence of Tensors, optional
             The leaves to differentiate with respect to; the gradients of others are not computed.
 
         Raises
@@ -359,11 +366,10 @@ class Tensor(Values):
         RuntimeError
             As `grad` does.
         """
-        _seed(self, gradient)
         if inputs is None:
-            nodes = _ancestors([self])
-            inputs = [x for node in nodes for x in node.inputs if x.grad_fn is None and x.requires_grad] or [self]
-        leaves = list(dict.fromkeys(inputs))
+            places = [self, *[x for node in _ancestors([self]) for x in node.inputs]]
+            inputs = [x for x in places if x.grad_fn is None and x.requires_grad]
+        leaves = list(dict.fromkeys((inputs,) if isinstance(inputs, Tensor) else inputs))
         for x, g in zip(leaves, grad(self, leaves, gradient, allow_unused=True)):
             if g is not None:
                 x.grad = Tensor._wrap(np.array(g._data, order="C") if x.grad is None else x.grad._data + g._data)

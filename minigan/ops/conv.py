@@ -23,6 +23,7 @@ derivatives of every order; nothing else in this file computes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from minigan import backend
@@ -203,7 +204,7 @@ def _convolve(
         raise ValueError(
             f"{name}: {w.shape[0]} output channels (weight of shape {weight.shape}) cannot be cut into {groups} groups"
         )
-    kernel = w.shape[2:]
+    kernel = (w.shape[2], w.shape[3])
     steps = _pair(name, "stride", stride, axes, 1)
     taps = _pair(name, "dilation", dilation, axes, 1)
     if padding == "same":
@@ -361,7 +362,8 @@ def _insert_zeros(y: Tensor, weight: Tensor, geometry: Geometry, size: Pair, ext
     stride, padding, dilation, groups = geometry.steps
     y = dilate(y, (1, 1, *stride))
     border = [d * (k - 1) - p for k, p, d in zip(geometry.kernel_size, padding, dilation)]
-    y = pad_constant(y, ((0, 0), (0, 0), (border[0], border[0] + extra[0]), (border[1], border[1] + extra[1])))
+    y = pad_constant(y, ((0, 0), (0, 0), (0, extra[0]), (0, extra[1])))  # first: a crop may be wider than y without it
+    y = pad_constant(y, ((0, 0), (0, 0), (border[0], border[0]), (border[1], border[1])))
 
     o, c, kh, kw = weight.shape
     w = reshape(weight, groups, o // groups, c, kh, kw)
@@ -391,7 +393,7 @@ def _transpose_convolve(
         )
     if w.shape[0] % groups:
         raise ValueError(f"{name}: {w.shape[0]} input channels cannot be cut into {groups} groups")
-    kernel = w.shape[2:]
+    kernel = (w.shape[2], w.shape[3])
     steps = _pair(name, "stride", stride, axes, 1)
     border = _pair(name, "padding", padding, axes, 0)
     taps = _pair(name, "dilation", dilation, axes, 1)
@@ -425,6 +427,8 @@ def _as_pictures(name: str, axes: int, input: Tensor, weight: Tensor) -> tuple[T
         raise ValueError(f"{name}: weight must have {axes + 2} axes, got shape {weight.shape}")
     if min(weight.shape) < 1:
         raise ValueError(f"{name}: weight is empty, its shape is {weight.shape}")
+    if min(input.shape[-axes:]) < 1:
+        raise ValueError(f"{name}: input of shape {input.shape} has no pixels; only the batch may be empty")
     if input.dtype != weight.dtype or not input.is_floating_point():
         raise TypeError(
             f"{name}: input and weight must be of one floating type, got {input.dtype} and {weight.dtype}; convert with "
@@ -445,21 +449,23 @@ def _add_bias(name: str, y: Tensor, bias: Tensor | None) -> Tensor:
         return y
     if bias.shape != (y.shape[1],):
         raise ValueError(f"{name}: bias must have shape ({y.shape[1]},), one number a channel; got {bias.shape}")
+    if bias.dtype != y.dtype:
+        raise TypeError(f"{name}: bias must be {y.dtype}, as input and weight are, got {bias.dtype}")
     return y + reshape(bias, 1, -1, 1, 1)
 
 
 def _check_groups(name: str, groups: int) -> None:
-    if not isinstance(groups, int) or groups < 1:
+    if not isinstance(groups, Integral) or int(groups) < 1:
         raise ValueError(f"{name}: groups must be a positive integer, got {groups!r}")
 
 
 def _pair(name: str, argument: str, value: Any, axes: int, least: int) -> Pair:
     """`value` as (vertical, horizontal); a signal's only axis is the horizontal one, and its vertical values do nothing."""
-    values = (value,) * axes if isinstance(value, int) else tuple(value) if isinstance(value, tuple | list) else ()
-    if len(values) != axes or not all(isinstance(v, int) and v >= least for v in values):
+    values = (value,) * axes if isinstance(value, Integral) else tuple(value) if isinstance(value, tuple | list) else ()
+    if len(values) != axes or not all(isinstance(v, Integral) and int(v) >= least for v in values):
         what = f"an integer of at least {least}" + (" or a pair of them" if axes == 2 else "")
         raise ValueError(f"{name}: {argument} must be {what}, got {value!r}")
-    return (values[0], values[1]) if axes == 2 else (least, values[0])
+    return (int(values[0]), int(values[1])) if axes == 2 else (least, int(values[0]))
 
 
 def _show(size: tuple[int, ...], axes: int) -> str:

@@ -22,15 +22,23 @@ from minigan.tensor import Function, Tensor, tensor_method
 
 silent = np.errstate(all="ignore")
 Number = int | float
+KIND = {"b": 0, "i": 1, "u": 1, "f": 2}
 
 
 def result_type(a: Tensor, b: Tensor) -> np.dtype:
-    """The type of `a ∘ b`: floats win over integers, float64 over float32, and a tensor with axes over one without."""
-    if a.is_floating_point() and b.is_floating_point() and (a.ndim == 0) != (b.ndim == 0):
-        return b.dtype if a.ndim == 0 else a.dtype
-    if a.is_floating_point() != b.is_floating_point():
-        return a.dtype if a.is_floating_point() else b.dtype
+    """The type of `a ∘ b`: floats win over integers, integers over bool.
+
+    Within a kind, a tensor with axes wins over one without, and otherwise the wider type.
+    """
+    rank_a, rank_b = ((KIND[x.dtype.kind], x.ndim > 0) for x in (a, b))
+    if rank_a != rank_b:
+        return a.dtype if rank_a > rank_b else b.dtype
     return np.result_type(a.dtype, b.dtype)
+
+
+def number(x: Any) -> Any:
+    """A NumPy number as a Python number, which takes the type of the array that it meets; all else as it is."""
+    return x.item() if isinstance(x, np.generic) else x
 
 
 def operands(operation: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
@@ -59,6 +67,7 @@ def floating(x: Any) -> Tensor:
 class Add(Function):
     """y = a + b;   ā = ȳ,   b̄ = ȳ."""
 
+    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a + b
 
@@ -69,6 +78,7 @@ class Add(Function):
 class Sub(Function):
     """y = a − b;   ā = ȳ,   b̄ = −ȳ."""
 
+    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a - b
 
@@ -83,6 +93,7 @@ class Sub(Function):
 class Mul(Function):
     """y = a·b;   ā = ȳ·b,   b̄ = ȳ·a."""
 
+    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a * b
 
@@ -99,7 +110,7 @@ class Div(Function):
 
     keeps_output = True
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a / b
 
@@ -157,7 +168,7 @@ class PowScalar(Function):
     def __init__(self, exponent: Number):
         self.exponent = exponent
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return x**self.exponent
 
@@ -169,11 +180,11 @@ class PowScalar(Function):
 
 
 class Pow(Function):
-    """y = aᵇ;   ā = ȳ·b·aᵇ⁻¹,   b̄ = ȳ·y·log a (and 0 where a = 0, the limit for b > 0)."""
+    """y = aᵇ;   ā = ȳ·b·aᵇ⁻¹ (and 0 for 0⁰),   b̄ = ȳ·y·log a (and 0 where a = 0, b ≥ 0: the limit for b > 0)."""
 
     keeps_output = True
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a**b
 
@@ -181,9 +192,10 @@ class Pow(Function):
         a, b = self.inputs
         da = db = None
         if self.needs[0]:
-            da = sum_to(grad * where(b == 0, 0.0, b * pow(a, where(b == 0, 1.0, b - 1))), a.shape)
+            zero = logical_and(a == 0, b == 0)
+            da = sum_to(grad * where(zero, 0.0, b * pow(a, where(zero, 1.0, b - 1))), a.shape)
         if self.needs[1]:
-            zero = a == 0
+            zero = logical_and(a == 0, b >= 0)
             db = sum_to(grad * where(zero, 0.0, self.output() * log(where(zero, 1.0, a))), b.shape)
         return da, db
 
@@ -198,6 +210,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     >>> mg.pow(mg.tensor([1.0, 2.0, 3.0]), 2)
     Tensor([1., 4., 9.])
     """
+    exponent = number(exponent)
     if isinstance(exponent, int | float):
         x = as_tensor(input)
         return PowScalar(exponent)(floating(x) if isinstance(exponent, float) or exponent < 0 else x)
@@ -209,7 +222,7 @@ class Sqrt(Function):
 
     keeps_output = True
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.sqrt(x)
 
@@ -222,7 +235,7 @@ class Rsqrt(Function):
 
     keeps_output = True
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return 1 / np.sqrt(x)
 
@@ -262,7 +275,7 @@ class Exp(Function):
 
     keeps_output = True
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.exp(x)
 
@@ -275,7 +288,7 @@ class Expm1(Function):
 
     keeps_output = True
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.expm1(x)
 
@@ -286,7 +299,7 @@ class Expm1(Function):
 class Log(Function):
     """y = log x;   x̄ = ȳ/x."""
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.log(x)
 
@@ -297,7 +310,7 @@ class Log(Function):
 class Log1p(Function):
     """y = log(1 + x), exact near 0;   x̄ = ȳ/(1 + x)."""
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.log1p(x)
 
@@ -335,7 +348,7 @@ def log1p(input: Tensor) -> Tensor:
 class Sin(Function):
     """y = sin x;   x̄ = ȳ·cos x."""
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.sin(x)
 
@@ -346,7 +359,7 @@ class Sin(Function):
 class Cos(Function):
     """y = cos x;   x̄ = −ȳ·sin x."""
 
-    @np.errstate(all="ignore")
+    @silent
     def forward(self, x: Array) -> Array:
         return np.cos(x)
 
@@ -464,7 +477,7 @@ class Clamp(Function):
     """y = x held between two numbers;   x̄ = ȳ where low ≤ x ≤ high, else 0."""
 
     def __init__(self, low: Number | None, high: Number | None):
-        self.low, self.high = low, high
+        self.low, self.high = number(low), number(high)
 
     def forward(self, x: Array) -> Array:
         return np.clip(x, self.low, self.high)
@@ -483,8 +496,9 @@ class LeakyReLU(Function):
     """y = x where x > 0, else slope·x;   x̄ = ȳ·(1 where x > 0, else slope). Slope 0 is the ReLU."""
 
     def __init__(self, negative_slope: Number):
-        self.slope = negative_slope
+        self.slope = number(negative_slope)
 
+    @silent
     def forward(self, x: Array) -> Array:
         if self.slope == 0:
             return np.maximum(x, 0)
@@ -505,6 +519,21 @@ class Maximum(Function):
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.inputs
         share = _share(a.data, b.data)
+        return (
+            sum_to(grad * Tensor(share), a.shape) if self.needs[0] else None,
+            sum_to(grad * Tensor(1 - share), b.shape) if self.needs[1] else None,
+        )
+
+
+class Minimum(Function):
+    """y = min(a, b);   the gradient goes to the smaller, and half to each where they are equal."""
+
+    def forward(self, a: Array, b: Array) -> Array:
+        return np.minimum(a, b)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
+        a, b = self.inputs
+        share = _share(b.data, a.data)
         return (
             sum_to(grad * Tensor(share), a.shape) if self.needs[0] else None,
             sum_to(grad * Tensor(1 - share), b.shape) if self.needs[1] else None,
@@ -542,10 +571,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise ValueError("clamp: give min, max or both")
+    x = as_tensor(input)
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        x = as_tensor(input) if min is None else maximum(input, min)
-        return x if max is None else minimum(x, max)
-    return Clamp(min, max)(as_tensor(input))
+        x = x if min is None else where(x < min, min, x)
+        return x if max is None else where(x > max, max, x)
+    return Clamp(min, max)(floating(x) if isinstance(min, float) or isinstance(max, float) else x)
 
 
 def maximum(input: Any, other: Any) -> Tensor:
@@ -554,8 +584,8 @@ def maximum(input: Any, other: Any) -> Tensor:
 
 
 def minimum(input: Any, other: Any) -> Tensor:
-    """The smaller of the two, elementwise: `−max(−a, −b)`."""
-    return -maximum(-as_tensor(input), -as_tensor(other))
+    """The smaller of the two, elementwise; where they are equal, each gets half of the gradient."""
+    return Minimum()(*operands("minimum", input, other))
 
 
 tensor_method(maximum)
@@ -598,8 +628,7 @@ class Where(Function):
         )
 
 
-@tensor_method
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
+def where(condition: Any, input: Any, other: Any) -> Tensor:
     """`input` where `condition` is true, else `other`; all three are broadcast together.
 
     The branch that was not chosen gets the gradient 0. If its own derivative there is infinite, 0·∞ is NaN: choose the
@@ -624,6 +653,9 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
         shapes = ", ".join(map(str, (condition.shape, a.shape, b.shape)))
         raise ValueError(f"where: the shapes {shapes} do not broadcast together") from None
     return Where(condition.data)(a, b)
+
+
+Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
 
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:

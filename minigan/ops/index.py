@@ -59,16 +59,18 @@ def _names_places_once(index: Any) -> bool:
 
 
 def plain_index(index: Any) -> Any:
-    """`index` as NumPy takes it: Tensors and lists become arrays."""
-    if isinstance(index, tuple):
-        return tuple(plain_index(part) for part in index)
-    if isinstance(index, Tensor):
-        index = index.data
-    elif isinstance(index, list):
-        index = np.asarray(index, dtype=np.int64 if not index else None)
-    if isinstance(index, np.ndarray) and index.dtype.kind not in "iub":
-        raise TypeError(f"getitem: an index is made of integers or bools, got an array of {index.dtype}")
-    return index
+    """`index` as NumPy takes it: Tensors become arrays, and so do the lists and tuples that are not the index itself."""
+    return tuple(_plain_part(part) for part in index) if isinstance(index, tuple) else _plain_part(index)
+
+
+def _plain_part(part: Any) -> Any:
+    if isinstance(part, Tensor):
+        part = part.data
+    elif isinstance(part, Sequence):
+        part = np.asarray(part, dtype=None if len(part) else np.int64)
+    if isinstance(part, np.ndarray) and part.dtype.kind not in "iub":
+        raise TypeError(f"getitem: an index is made of integers or bools, got an array of {part.dtype}")
+    return part
 
 
 @tensor_method
@@ -102,8 +104,11 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "setitem: assignment would change a tensor that is in a graph. Make a new one instead: where(mask, value, x), "
             "cat([...]), or x.scatter_add(dim, index, value)"
         )
-    array = input.data.copy()
-    array[plain_index(index)] = as_array(value)
+    array, index = input.data.copy(), plain_index(index)
+    try:
+        array[index] = as_array(value)
+    except (IndexError, ValueError) as error:
+        raise type(error)(f"setitem: {error}; the tensor has shape {input.shape}") from None
     input.data = array
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,26 @@ from minigan.tensor import Function, Tensor
 
 
 def _pictures(name: str, input: Tensor) -> Tensor:
-    """`input` if it is `(N, C, H, W)`."""
-    if input.ndim != 4:
-        raise ValueError(f"{name}: input must be (N, C, H, W), got shape {input.shape}")
+    """`input` if it is `(N, C, H, W)`, with pixels."""
+    if input.ndim != 4 or min(input.shape[2:]) < 1:
+        raise ValueError(f"{name}: input must be (N, C, H, W) with H and W of at least 1, got shape {input.shape}")
     return input
+
+
+def _floating_pictures(name: str, input: Tensor) -> Tensor:
+    """`input` if it is `(N, C, H, W)` of a type that has means and gradients."""
+    if not input.is_floating_point():
+        raise TypeError(f"{name}: input must be floating, got {input.dtype}; convert with x.to(dtype)")
+    return _pictures(name, input)
+
+
+def _check_border(name: str, geometry: Geometry) -> None:
+    """Refuse a border so wide that a window could lie in it and hold no pixel."""
+    if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size)):
+        raise ValueError(
+            f"{name}: padding {_show(geometry.padding, 2)} is more than half of kernel_size "
+            f"{_show(geometry.kernel_size, 2)}; some windows would be empty"
+        )
 
 
 def _windows(
@@ -169,22 +186,29 @@ def max_pool2d(
     -------
     Tensor, `(N, C, H', W')`
 
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape, the type or the geometry does not fit, or a window holds no pixel.
+
     Examples
     --------
     >>> import minigan as mg
     >>> mg.max_pool2d(mg.arange(16.0).reshape(1, 1, 4, 4), 2).tolist()
     [[[[5.0, 7.0], [13.0, 15.0]]]]
     """
-    x = _pictures("max_pool2d", input)
-    geometry, out = _windows("max_pool2d", x.shape[2:], kernel_size, stride, padding, dilation)
-    if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size)):
-        raise ValueError(
-            f"max_pool2d: padding {padding} is more than half of kernel_size {kernel_size}; some windows would be empty"
-        )
-    g = geometry
+    x = _floating_pictures("max_pool2d", input)
+    g, out = _windows("max_pool2d", x.shape[2:], kernel_size, stride, padding, dilation)
+    _check_border("max_pool2d", g)
     places = backend.kernels().max_pool2d_indices(x.data, g.kernel_size, g.stride, g.padding, g.dilation)
-    pixels = reshape(x, *x.shape[:2], -1)
-    return reshape(gather(pixels, 2, places.reshape(*x.shape[:2], -1)), *x.shape[:2], *out)
+    if places.min(initial=0) < 0:
+        raise ValueError(
+            f"max_pool2d: with dilation {_show(g.dilation, 2)} a window steps over the picture of {_show(x.shape, 2)} and "
+            f"holds no pixel of it"
+        )
+    n, c, h, w = x.shape
+    largest = gather(reshape(x, n, c, h * w), 2, places.reshape(n, c, math.prod(out)))
+    return reshape(largest, n, c, *out)
 
 
 def avg_pool2d(
@@ -203,16 +227,28 @@ def avg_pool2d(
     stride : int or pair, optional
         `kernel_size` if left out.
     padding : int or pair, default 0
-        Zeros around the picture.
+        Zeros around the picture; at most half of the kernel.
     count_include_pad : bool, default True
         Whether these zeros count in the mean.
 
     Returns
     -------
     Tensor, `(N, C, H', W')`
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the shape, the type or the geometry does not fit.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.avg_pool2d(mg.arange(16.0).reshape(1, 1, 4, 4), 2).tolist()
+    [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
-    x = _pictures("avg_pool2d", input)
+    x = _floating_pictures("avg_pool2d", input)
     geometry, out = _windows("avg_pool2d", x.shape[2:], kernel_size, stride, padding)
+    _check_border("avg_pool2d", geometry)
     taps = math.prod(geometry.kernel_size)
     equal = Tensor(np.full((1, 1, *geometry.kernel_size), 1 / taps, dtype=x.dtype, like=x.data))
     conv = Conv2d(geometry)
@@ -237,7 +273,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: IntOrPair) -> Tensor:
     >>> mg.adaptive_avg_pool2d(mg.ones(2, 3, 7, 5), 1).shape
     (2, 3, 1, 1)
     """
-    x = _pictures("adaptive_avg_pool2d", input)
+    x = _floating_pictures("adaptive_avg_pool2d", input)
     size = _pair("adaptive_avg_pool2d", "output_size", output_size, 2, 1)
 
     def means(n: int, m: int) -> Array:
@@ -277,9 +313,10 @@ def interpolate(
     scale_factor : number or pair, optional
         The new size is `⌊n · scale_factor⌋`.
     mode : {"nearest", "bilinear"}
-        "nearest" repeats pixels: pixel i comes from `⌊i · n/m⌋`. "bilinear" draws straight lines between the centres of
-        pixels (or, with `align_corners`, from the first centre to the last).
+        "nearest" repeats pixels: pixel i comes from `⌊i · n/m⌋`, or `⌊i / scale_factor⌋`. "bilinear" draws straight
+        lines between the centres of pixels (or, with `align_corners`, from the first centre to the last).
     align_corners : bool, default False
+        For "bilinear" only.
 
     Returns
     -------
@@ -288,7 +325,9 @@ def interpolate(
     Raises
     ------
     ValueError
-        If not exactly one of `size` and `scale_factor` is given, or `mode` is unknown.
+        If not exactly one of `size` and `scale_factor` is given, or `mode` is unknown or has no corners to align.
+    TypeError
+        If integers are to be interpolated bilinearly.
 
     Examples
     --------
@@ -296,28 +335,39 @@ def interpolate(
     >>> mg.interpolate(mg.tensor([[[[1.0, 2.0]]]]), scale_factor=2).tolist()
     [[[[1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0]]]]
     """
-    x = _pictures("interpolate", input)
-    if (size is None) == (scale_factor is None):
-        raise ValueError("interpolate: give either size or scale_factor")
     if mode not in ("nearest", "bilinear"):
         raise ValueError(f"interpolate: mode must be 'nearest' or 'bilinear', got {mode!r}")
+    if align_corners and mode == "nearest":
+        raise ValueError("interpolate: align_corners is for mode 'bilinear'; 'nearest' has no corners to align")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate: give either size or scale_factor")
+    x = (_pictures if mode == "nearest" else _floating_pictures)("interpolate", input)
     old = x.shape[2:]
-    if size is not None:
+    if scale_factor is None:
         new = _pair("interpolate", "size", size, 2, 1)
-        ratios = [n / m for n, m in zip(old, new)]
+        ratios: list[Any] = list(zip(old, new))
     else:
-        factors = (scale_factor,) * 2 if isinstance(scale_factor, int | float) else tuple(scale_factor or ())
-        new = tuple(math.floor(n * f) for n, f in zip(old, factors))  # type: ignore[assignment]
-        if len(factors) != 2 or min(new) < 1:
+        factors = _scale_factors(scale_factor)
+        new = math.floor(old[0] * factors[0]), math.floor(old[1] * factors[1])
+        ratios = [(1, f) for f in factors]
+        if min(new) < 1:
             raise ValueError(f"interpolate: scale_factor {scale_factor} makes a picture of {_show(old, 2)} empty")
-        ratios = [1 / f for f in factors]
     if mode == "bilinear":
-        weights = [_lines(n, m, r, align_corners) for n, m, r in zip(old, new, ratios)]
+        weights = [_lines(n, m, a / b, align_corners) for n, m, (a, b) in zip(old, new, ratios)]
         return _on_both_axes(x, *weights)
-    if all(m % n == 0 for n, m in zip(old, new)):
+    if all(m % n == 0 and m * a == n * b for n, m, (a, b) in zip(old, new, ratios)):
         return _repeat(x, new[0] // old[0], new[1] // old[1])
-    rows, columns = (np.minimum((np.arange(m) * r).astype(np.int64), n - 1) for n, m, r in zip(old, new, ratios))
+    rows, columns = (
+        np.minimum((np.arange(m) * a / b).astype(np.int64), n - 1) for n, m, (a, b) in zip(old, new, ratios)
+    )
     return getitem(x, (slice(None), slice(None), rows[:, None], columns))
+
+
+def _scale_factors(scale_factor: Any) -> tuple[float, ...]:
+    factors = tuple(scale_factor) if isinstance(scale_factor, tuple | list) else (scale_factor, scale_factor)
+    if len(factors) != 2 or not all(isinstance(f, Real) and 0 < float(f) < math.inf for f in factors):
+        raise ValueError(f"interpolate: scale_factor must be a positive number or a pair of them, got {scale_factor!r}")
+    return tuple(float(f) for f in factors)
 
 
 def _repeat(x: Tensor, vertical: int, horizontal: int) -> Tensor:

@@ -1,14 +1,15 @@
 """Operations that make fewer numbers out of many: sums, moments, extremes, norms. Imports shape and elementwise.
 
-Only `sum` and `cumsum` have a rule of their own. All others are *composed* of primitives, and read like their definition, so
+Only sums and extremes have a rule of their own. All others are *composed* of primitives, and read like their definition, so
 that their derivatives, of every order, follow from the chain rule. What is constant in them (a maximum subtracted for
 stability, an index of the largest element) is taken outside the graph.
 """
 
 from __future__ import annotations
 
+import builtins
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from minigan.ops.elementwise import (
 )
 from minigan.ops.shape import (
     broadcast_to,
+    cast,
     cat,
     flip,
     narrow,
@@ -57,7 +59,7 @@ class Sum(Function):
         self.axes = axes
 
     def forward(self, x: Array) -> Array:
-        return x.sum(axis=self.axes)
+        return x.sum(axis=self.axes, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         (x,) = self.inputs
@@ -72,7 +74,7 @@ class CumSum(Function):
         self.dim = dim
 
     def forward(self, x: Array) -> Array:
-        return np.cumsum(x, axis=self.dim, dtype=x.dtype if x.dtype.kind == "f" else None)
+        return np.cumsum(x, axis=self.dim, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (flip(CumSum(self.dim)(flip(grad, self.dim)), self.dim),)
@@ -140,45 +142,63 @@ def var(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = 
     """
     x = floating(input)
     axes = normalize_dims("var", dim, x.ndim)
-    freedom = math.prod(x.shape[i] for i in axes) - correction
+    freedom = builtins.max(math.prod(x.shape[i] for i in axes) - correction, 0)
     deviation = x - mean(x, axes, keepdim=True)
-    total = sum(deviation * deviation, axes, keepdim)
-    return total / freedom if freedom > 0 else total * math.nan
+    return sum(deviation * deviation, axes, keepdim) / freedom
 
 
 @tensor_method
 def std(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = False) -> Tensor:
-    """The standard deviation, `√var`. Where all values are equal its derivative is not finite."""
-    return sqrt(var(input, dim, correction, keepdim))
+    """The standard deviation, `√var`. Where all values are equal it has no derivative, which is taken to be 0."""
+    return _root(var(input, dim, correction, keepdim))
+
+
+def _root(total: Tensor, order: float = 2.0) -> Tensor:
+    """`total^(1/order)`, and 0, with derivative 0, where `total` is 0.
+
+    The root is given a 1 there in place of the 0, and the result is masked: masking alone would leave 0·∞ = NaN.
+    """
+    nonzero = total != 0
+    safe = where(nonzero, total, 1.0)
+    return where(nonzero, sqrt(safe) if order == 2 else pow(safe, 1 / order), 0.0)
 
 
 # ------------------------------------------------------------------------------------------------------ extremes
 
 
+class Extreme(Function):
+    """y = max x over some axes (or min, if `pick` is np.min);   x̄ = ȳ/m at each of the m that equal y, 0 elsewhere."""
+
+    def __init__(self, pick: Callable[..., Array], axes: tuple[int, ...]):
+        self.pick, self.axes = pick, axes
+
+    def forward(self, x: Array) -> Array:
+        return self.pick(x, axis=self.axes)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        x = self.inputs[0].data
+        best = self.pick(x, axis=self.axes, keepdims=True)
+        hit = (x == best) | (np.isnan(x) & np.isnan(best))
+        share = hit / hit.sum(axis=self.axes, keepdims=True)
+        return (reshape(grad, best.shape) * Tensor(share.astype(x.dtype)),)
+
+
 @tensor_method
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
-    """The largest value over the axes `dim`; equal largest ones share the gradient evenly.
-
-    It is a weighted sum whose weights are constants: `Σ w·x`, where w is 1/m at each of the m largest and 0 elsewhere.
-    """
-    axes = _nonempty("amax", input, dim)
-    if not axes:
-        return input
-    x = input.data
-    top = x.max(axis=axes, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        is_top = (x == top) | (np.isnan(top) & np.isnan(x)) if input.is_floating_point() else x == top
-    if not input.is_floating_point():
-        return _drop(Tensor(top), axes, keepdim)
-    weight = is_top / is_top.sum(axis=axes, keepdims=True)
-    chosen = where(Tensor(is_top), input, 0.0)  # so that 0·∞ does not make a NaN of an infinity elsewhere
-    return sum(chosen * Tensor(weight.astype(x.dtype)), axes, keepdim)
+    """The largest value over the axes `dim`; equal largest ones share the gradient evenly."""
+    return _extreme("amax", np.max, input, dim, keepdim)
 
 
 @tensor_method
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The smallest value over the axes `dim`; equal smallest ones share the gradient evenly."""
-    return -amax(-input, dim, keepdim)
+    return _extreme("amin", np.min, input, dim, keepdim)
+
+
+def _extreme(operation: str, pick: Callable[..., Array], input: Tensor, dim: Dim, keepdim: bool) -> Tensor:
+    axes = _nonempty(operation, input, dim)
+    best = Extreme(pick, axes)(input)
+    return _keep(best, input, axes) if keepdim else best
 
 
 @tensor_method
@@ -192,24 +212,23 @@ def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> values.tolist(), indices.tolist()
     ([5.0, 7.0], [1, 0])
     """
-    if dim is None:
-        return amax(input)
-    return _at(input, argmax(input, dim, keepdim=True), dim, keepdim)
+    return amax(input) if dim is None else _at("max", np.argmax, input, dim, keepdim)
 
 
 @tensor_method
 def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest value; with `dim`, a pair `(values, indices)`, and the gradient goes to the indexed element alone."""
-    if dim is None:
-        return amin(input)
-    return _at(input, argmin(input, dim, keepdim=True), dim, keepdim)
+    return amin(input) if dim is None else _at("min", np.argmin, input, dim, keepdim)
 
 
-def _at(input: Tensor, indices: Tensor, dim: int, keepdim: bool) -> ValuesAndIndices:
-    axis = (normalize_dim("max", dim, input.ndim),)
+def _at(operation: str, place: Callable[..., Array], input: Tensor, dim: int, keepdim: bool) -> ValuesAndIndices:
+    """The elements at the places that `place` finds along `dim`, and the places: a sum in which all others are 0."""
+    axes = _nonempty(operation, input, dim)
+    indices = place(input.data, axis=axes[0], keepdims=True)
     hit = np.zeros_like(input.data, dtype=bool)
-    np.put_along_axis(hit, indices.data, True, axis[0])
-    return ValuesAndIndices(sum(where(Tensor(hit), input, 0), axis, keepdim), _drop(indices, axis, keepdim))
+    np.put_along_axis(hit, indices, True, axes[0])
+    values = cast(sum(where(Tensor(hit), input, 0), axes, keepdim), input.dtype)
+    return ValuesAndIndices(values, _drop(Tensor(indices), axes, keepdim))
 
 
 @tensor_method
@@ -243,7 +262,8 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor
     Computed by halves, `(x₁…x_{n/2})·(x_{n/2+1}…x_n)`: log₂ n multiplications of tensors, whose derivatives are right
     also where some x are 0 (dividing the product by x is not).
     """
-    x = reshape(input, -1) if dim is None else input
+    x = input if input.is_floating_point() else cast(input, np.int64)
+    x = reshape(x, -1) if dim is None else x
     axis = normalize_dim("prod", 0 if dim is None else dim, x.ndim)
     if x.shape[axis] == 0:
         x = pad_constant(x, tuple((0, int(i == axis)) for i in range(x.ndim)), 1)
@@ -283,8 +303,7 @@ def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> T
 
     Notes
     -----
-    The norm of a zero vector has no derivative; it is taken to be 0, as in PyTorch. The root is given a 1 there in place
-    of the 0, and the result is masked: masking alone would leave 0·∞ = NaN.
+    The norm of a zero vector has no derivative; it is taken to be 0, as in PyTorch.
 
     Examples
     --------
@@ -303,12 +322,11 @@ def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> T
         return sum(floating(x != 0).to(x.dtype), axes, keepdim)
     if order == 1:
         return sum(abs(x), axes, keepdim)
+    if order == 2:
+        return _root(sum(x * x, axes, keepdim))
     nonzero = x != 0
-    powers = x * x if order == 2 else where(nonzero, pow(abs(where(nonzero, x, 1.0)), order), 0.0)
-    total = sum(powers, axes, keepdim)
-    positive = total != 0
-    safe = where(positive, total, 1.0)
-    return where(positive, sqrt(safe) if order == 2 else pow(safe, 1 / order), 0.0)
+    powers = where(nonzero, pow(abs(where(nonzero, x, 1.0)), order), 0.0 if order > 0 else math.inf)
+    return _root(sum(powers, axes, keepdim), order)
 
 
 # ---------------------------------------------------------------------------------------------- tests of the whole
@@ -317,10 +335,10 @@ def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> T
 @tensor_method
 def all(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Whether every element is true."""
-    return Tensor._wrap(np.all(input.data, axis=dim, keepdims=keepdim))
+    return Tensor._wrap(np.all(input.data, axis=normalize_dims("all", dim, input.ndim), keepdims=keepdim))
 
 
 @tensor_method
 def any(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Whether some element is true."""
-    return Tensor._wrap(np.any(input.data, axis=dim, keepdims=keepdim))
+    return Tensor._wrap(np.any(input.data, axis=normalize_dims("any", dim, input.ndim), keepdims=keepdim))

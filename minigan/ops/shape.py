@@ -1,4 +1,4 @@
-"""Operations that move values without computing: broadcasting, reshaping, padding, joining. Imports the tensor module.
+"""Operations that move values without computing: broadcasting, reshaping, padding, joining. Imports the tensor module and values.
 
 All of them are linear, and they come in pairs: the gradient of each is its partner (its *adjoint*, the transposed matrix),
 so a pair is closed under differentiation to every order.
@@ -22,6 +22,9 @@ import numpy as np
 from minigan import backend
 from minigan.backend import Array
 from minigan.tensor import Function, Tensor, tensor_method
+from minigan.values import FLOATS
+
+Int = int | np.integer
 
 
 def as_tensor(data: Any, like: Tensor | None = None) -> Tensor:
@@ -38,6 +41,8 @@ def as_tensor(data: Any, like: Tensor | None = None) -> Tensor:
 
 def normalize_dim(operation: str, dim: int, ndim: int) -> int:
     """`dim` counted from the front, or an IndexError that says what the choice is."""
+    if ndim == 0:
+        raise IndexError(f"{operation}: dim is {dim}, but the tensor is a single number and has no axes")
     if not -ndim <= dim < ndim:
         raise IndexError(f"{operation}: dim is {dim}, but a tensor of {ndim} axes has dims {-ndim} to {ndim - 1}")
     return dim % ndim
@@ -47,7 +52,7 @@ def normalize_dims(operation: str, dim: int | Sequence[int] | None, ndim: int) -
     """`dim` as a tuple counted from the front; None means every axis."""
     if dim is None:
         return tuple(range(ndim))
-    dims = tuple(normalize_dim(operation, d, ndim) for d in ((dim,) if isinstance(dim, int) else dim))
+    dims = tuple(normalize_dim(operation, d, ndim) for d in ((dim,) if isinstance(dim, Int) else dim))
     if len(set(dims)) != len(dims):
         raise ValueError(f"{operation}: dim {tuple(dim)} names an axis twice")  # type: ignore[arg-type]
     return dims
@@ -57,7 +62,7 @@ def shape_argument(operation: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one, `f(2, 3)`, or as one sequence, `f((2, 3))`."""
     if len(sizes) == 1 and isinstance(sizes[0], Sequence):
         sizes = tuple(sizes[0])
-    if not all(isinstance(s, int | np.integer) for s in sizes):
+    if not all(isinstance(s, Int) for s in sizes):
         raise TypeError(f"{operation}: sizes are integers, got {sizes}")
     return tuple(int(s) for s in sizes)
 
@@ -83,7 +88,7 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
         return x
-    if x.is_floating_point() and dtype.kind == "f":
+    if x.is_floating_point() and dtype in FLOATS:
         return Cast(dtype)(x)
     return Tensor(x.data.astype(dtype))
 
@@ -164,7 +169,7 @@ def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
     if input.shape == shape:
         return input
     extra = len(shape) - input.ndim
-    if extra < 0 or any(have not in (1, want) for have, want in zip(input.shape, shape[extra:])):
+    if extra < 0 or min(shape) < 0 or any(have not in (1, want) for have, want in zip(input.shape, shape[extra:])):
         raise ValueError(f"broadcast_to: shape {input.shape} does not broadcast to {shape}")
     return BroadcastTo(shape)(input)
 
@@ -382,7 +387,7 @@ class Roll(Function):
 @tensor_method
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Tensor:
     """`input` shifted along `dims`; what leaves on one side comes in on the other. Without `dims`, flattened first."""
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    steps = (shifts,) if isinstance(shifts, Int) else tuple(shifts)
     if dims is None:
         return reshape(roll(reshape(input, -1), steps, 0), input.shape)
     axes = normalize_dims("roll", dims, input.ndim)
@@ -425,7 +430,10 @@ class Crop(Function):
 def pad_constant(x: Tensor, borders: Borders, value: Any = 0) -> Tensor:
     """A border of `value` around `x`; where a border is negative, `x` is cropped instead."""
     if any(min(border) < 0 for border in borders):
-        x = Crop(tuple((max(-a, 0), max(-b, 0)) for a, b in borders))(x)
+        crop = tuple((max(-a, 0), max(-b, 0)) for a, b in borders)
+        if any(a + b > size for (a, b), size in zip(crop, x.shape)):
+            raise ValueError(f"pad: the borders {borders} crop more than there is of a tensor of shape {x.shape}")
+        x = Crop(crop)(x)
     if any(max(border) > 0 for border in borders):
         x = Pad(tuple((max(a, 0), max(b, 0)) for a, b in borders), value)(x)
     return x
@@ -528,12 +536,15 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     shapes = [x.shape for x in tensors]
     if len({(len(s), s[:dim], s[dim + 1 :]) for s in shapes}) > 1:
         raise ValueError(f"cat: the shapes {', '.join(map(str, shapes))} may differ in dim {dim} only")
-    dtype = np.result_type(*[x.dtype for x in tensors])
+    dtypes = [x.dtype for x in tensors]
+    dtype = np.result_type(*[d for d in dtypes if d in FLOATS] or dtypes)  # floats win over integers, whatever their width
     return Cat(dim)(*[cast(x, dtype) for x in tensors])
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """The tensors, all of one shape, along a new axis `dim`."""
+    if not tensors:
+        raise ValueError("stack: expected at least one tensor")
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(f"stack: the shapes differ: {', '.join(str(x.shape) for x in tensors)}")
     return cat([unsqueeze(x, dim) for x in tensors], dim)
@@ -563,8 +574,8 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     """
     dim = normalize_dim("split", dim, tensor.ndim)
     total = tensor.shape[dim]
-    if isinstance(split_size_or_sections, int):
-        size = split_size_or_sections
+    if isinstance(split_size_or_sections, Int):
+        size = int(split_size_or_sections)
         if size < 1:
             raise ValueError(f"split: the size of a piece must be at least 1, got {size}")
         sizes = [min(size, total - start) for start in range(0, total, size)] or [0]

@@ -1,0 +1,211 @@
+"""Losses: how far an output is from its target. Imports `minigan.ops` and the layers.
+
+Each takes `reduction`: "mean", "sum", or "none" for the loss of every element. The adversarial losses, which are made of
+these, are in `minigan/losses`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from minigan.functional.activation import log_softmax
+from minigan.functional.layers import class_indices
+from minigan.ops.batch_norm import per_channel
+from minigan.ops.elementwise import abs, clamp, exp, log, log1p, softplus, where
+from minigan.ops.index import gather, getitem
+from minigan.ops.reduce import mean, sum
+from minigan.ops.shape import as_tensor, squeeze, unsqueeze
+from minigan.tensor import Tensor
+
+
+def _reduce(operation: str, loss: Tensor, reduction: str) -> Tensor:
+    if reduction == "mean":
+        return mean(loss)
+    if reduction == "sum":
+        return sum(loss)
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{operation}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def _same_shape(operation: str, input: Tensor, target: Any) -> Tensor:
+    target = as_tensor(target, like=input)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"{operation}: input has shape {input.shape}, target has shape {target.shape}; they must be equal"
+        )
+    return target.to(input.dtype)
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """`(x − t)²`. Between discriminator outputs and labels it is the LSGAN's loss."""
+    return _reduce("mse_loss", (input - _same_shape("mse_loss", input, target)) ** 2, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """`|x − t|`."""
+    return _reduce("l1_loss", abs(input - _same_shape("l1_loss", input, target)), reduction)
+
+
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """`½d²/β` where d = |x − t| is under β, `d − β/2` beyond (Girshick 2015, eq. 3)."""
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    d = abs(input - _same_shape("smooth_l1_loss", input, target))
+    loss = d if beta == 0 else where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
+    return _reduce("smooth_l1_loss", loss, reduction)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """`−t·log p − (1 − t)·log(1 − p)` of probabilities p; each logarithm is at least −100.
+
+    Where p rounds to 0 or 1 the gradient is lost: a network should end in logits, and `binary_cross_entropy_with_logits`
+    take them.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or some p lies outside [0, 1] (they are probably logits).
+    """
+    p, t = input, _same_shape("binary_cross_entropy", input, target)
+    low, high = (float(f(p.data, initial=0.5)) for f in (np.min, np.max))
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"binary_cross_entropy: expected probabilities in [0, 1], got values from {low:.4g} to {high:.4g}. For logits "
+            f"use binary_cross_entropy_with_logits."
+        )
+    yes, no = p > 0, p < 1
+    log_p = where(yes, clamp(log(where(yes, p, 1.0)), min=-100.0), -100.0)
+    log_not_p = where(no, clamp(log1p(-where(no, p, 0.0)), min=-100.0), -100.0)
+    loss = -(t * log_p + (1 - t) * log_not_p)
+    return _reduce("binary_cross_entropy", loss if weight is None else loss * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`−t·log σ(x) − (1 − t)·log(1 − σ(x)) = t·softplus(−x) + (1 − t)·softplus(x)`, the loss of the original GAN.
+
+    Parameters
+    ----------
+    input : Tensor
+        Logits x of any shape; D's output before the sigmoid.
+    target : Tensor
+        t, of the same shape: 1 for real, 0 for fake, or anything between.
+    weight : Tensor, optional
+        Multiplies the loss of each element, broadcast.
+    reduction : {"mean", "sum", "none"}
+    pos_weight : Tensor, optional
+        Multiplies the first term, broadcast.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.functional.binary_cross_entropy_with_logits(mg.zeros(2), mg.ones(2))  # log 2
+    Tensor(0.6931)
+    """
+    t = _same_shape("binary_cross_entropy_with_logits", input, target)
+    real = t * softplus(-input)
+    loss = (real if pos_weight is None else real * pos_weight) + (1 - t) * softplus(input)
+    return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
+
+
+def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
+    """`−x[target]` of log-probabilities x, `(N, C)` or `(N, C, ...)`; the mean is weighted by the classes' weights.
+
+    Parameters
+    ----------
+    input : Tensor, `(N, C)` or `(N, C, ...)`
+    target : integer Tensor, `(N,)` or `(N, ...)`
+    weight : Tensor, `(C,)`, optional
+    reduction : {"mean", "sum", "none"}
+    """
+    target = as_tensor(target)
+    if input.ndim < 2 or target.shape != (input.shape[0], *input.shape[2:]):
+        raise ValueError(
+            f"nll_loss: target of shape {target.shape} does not fit input {input.shape}, which is (N, C, ...)"
+        )
+    index = class_indices("nll_loss", target, input.shape[1])
+    loss = -squeeze(gather(input, 1, unsqueeze(target, 1)), 1)
+    if weight is None:
+        return _reduce("nll_loss", loss, reduction)
+    of_target = getitem(weight, index)
+    loss = loss * of_target
+    return sum(loss) / sum(of_target) if reduction == "mean" else _reduce("nll_loss", loss, reduction)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Any,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """`−Σ t·log softmax(x)` over the classes of axis 1.
+
+    Parameters
+    ----------
+    input : Tensor, `(N, C)` or `(N, C, ...)`
+        Logits.
+    target : Tensor
+        Class indices `(N, ...)`, or probabilities with the shape of `input`.
+    weight : Tensor, `(C,)`, optional
+    reduction : {"mean", "sum", "none"}
+    label_smoothing : float, default 0
+        ε: the target becomes `(1 − ε)·t + ε/C`.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.functional.cross_entropy(mg.zeros(4, 10), mg.tensor([0, 1, 2, 3]))  # log 10
+    Tensor(2.3026)
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], got {label_smoothing}")
+    log_p = log_softmax(input, 1)
+    target = as_tensor(target)
+    if target.dtype.kind in "iu":
+        hard = nll_loss(log_p, target, weight, reduction)
+        if label_smoothing == 0:
+            return hard
+        each = log_p if weight is None else log_p * per_channel(weight, input.ndim)
+        smooth = -mean(each, 1)
+        if reduction == "mean" and weight is not None:
+            smooth = sum(smooth) / float(weight.data[target.data].sum())
+        else:
+            smooth = _reduce("cross_entropy", smooth, reduction)
+        return (1 - label_smoothing) * hard + label_smoothing * smooth
+    t = _same_shape("cross_entropy", input, target)
+    t = (1 - label_smoothing) * t + label_smoothing / input.shape[1]
+    each = t * log_p if weight is None else t * log_p * per_channel(weight, input.ndim)
+    return _reduce("cross_entropy", -sum(each, 1), reduction)
+
+
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """`t·(log t − x)` of log-probabilities x: the divergence KL(t‖p) where p = eˣ.
+
+    Parameters
+    ----------
+    input : Tensor
+        Log-probabilities.
+    target : Tensor
+        Probabilities of the same shape, or their logarithms with `log_target`.
+    reduction : {"mean", "sum", "none", "batchmean"}
+        "batchmean" (the sum over N) is the divergence itself; "mean" also divides by the number of classes.
+    log_target : bool, default False
+    """
+    t = _same_shape("kl_div", input, target)
+    if log_target:
+        loss = exp(t) * (t - input)
+    else:
+        positive = t > 0
+        loss = t * (log(where(positive, t, 1.0)) - input)
+    return sum(loss) / input.shape[0] if reduction == "batchmean" else _reduce("kl_div", loss, reduction)

@@ -1,0 +1,53 @@
+"""The original GAN's losses, of logits. Imports functional.
+
+The game is `min_G max_D  E_x log D(x) + E_z log(1 − D(G(z)))` (Goodfellow et al. 2014, eq. 1), with D = σ(logit). At its
+equilibrium D is ½ everywhere, so D's loss is 2 log 2 = 1.386 and G's (non-saturating) is log 2 = 0.693.
+"""
+
+from __future__ import annotations
+
+from minigan.functional import binary_cross_entropy_with_logits
+from minigan.ops.elementwise import ones_like, softplus, zeros_like
+from minigan.ops.reduce import mean
+from minigan.tensor import Tensor
+
+
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_target: float = 1.0) -> Tensor:
+    """`−E log D(x) − E log(1 − D(G(z)))`: binary cross-entropy with target 1 for real, 0 for generated samples.
+
+    Parameters
+    ----------
+    real_logits, fake_logits : Tensor
+        D's outputs before the sigmoid, of any shape.
+    real_target : float, default 1
+        0.9 is one-sided label smoothing (Salimans et al. 2016, §3.4): it keeps D from growing certain, and leaves the
+        target of generated samples at 0, because otherwise D's optimum would be drawn towards where G is now.
+
+    Examples
+    --------
+    A discriminator that cannot tell:
+
+    >>> import minigan as mg
+    >>> discriminator_loss(mg.zeros(4), mg.zeros(4))  # 2 log 2
+    Tensor(1.3863)
+    """
+    real = binary_cross_entropy_with_logits(real_logits, ones_like(real_logits) * real_target)
+    fake = binary_cross_entropy_with_logits(fake_logits, zeros_like(fake_logits))
+    return real + fake
+
+
+def nonsaturating_generator_loss(fake_logits: Tensor) -> Tensor:
+    """`−E log D(G(z))`: binary cross-entropy with target 1. Its gradient is largest where D is sure that it is fake.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> nonsaturating_generator_loss(mg.zeros(4))  # log 2
+    Tensor(0.6931)
+    """
+    return mean(softplus(-fake_logits))
+
+
+def saturating_generator_loss(fake_logits: Tensor) -> Tensor:
+    """`E log(1 − D(G(z)))`, the minimax loss itself: its gradient vanishes where D is sure, just when G needs it."""
+    return -mean(softplus(fake_logits))

@@ -1,0 +1,136 @@
+"""Normalisation layers. Imports module and functional."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigan import functional as F
+from minigan.nn.linear import positive
+from minigan.nn.module import Buffer, Module, Parameter
+from minigan.tensor import Tensor
+
+
+class _BatchNorm(Module):
+    """What batch norm has in one and in two dimensions."""
+
+    axes: tuple[int, ...]
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ):
+        positive(type(self).__name__, num_features=num_features)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
+        self.running_mean = Buffer(np.zeros(num_features, np.float32)) if track_running_stats else None
+        self.running_var = Buffer(np.ones(num_features, np.float32)) if track_running_stats else None
+        self.num_batches_tracked = Buffer(np.zeros((), np.int64)) if track_running_stats else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self.axes:
+            raise ValueError(
+                f"{type(self).__name__}: expected {' or '.join(map(str, self.axes))} axes, got shape {input.shape}"
+            )
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training,
+            self.momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """`functional.batch_norm` of `(N, C)` or `(N, C, L)`, with α, β and running statistics of its own.
+
+    The second argument is ε, the third the momentum: `BatchNorm1d(c, 0.8)`, seen in a well-known collection of GANs,
+    does not mean what it was meant to.
+    """
+
+    axes = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """`functional.batch_norm` of `(N, C, H, W)`, with α, β and running statistics of its own.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> y = mg.nn.BatchNorm2d(3)(mg.randn(8, 3, 5, 5))
+    >>> bool(abs(y.mean()) < 1e-5), bool(abs(y.std() - 1) < 0.01)
+    (True, True)
+    """
+
+    axes = (4,)
+
+
+class LayerNorm(Module):
+    """`functional.layer_norm` over the last axes, with an affine map of its own."""
+
+    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True):
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        for size in shape:
+            positive("LayerNorm", normalized_shape=size)
+        self.normalized_shape, self.eps = shape, eps
+        self.weight = Parameter(np.ones(shape, np.float32)) if elementwise_affine else None
+        self.bias = Parameter(np.zeros(shape, np.float32)) if elementwise_affine else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+class GroupNorm(Module):
+    """`functional.group_norm`, with an affine map of its own."""
+
+    def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True):
+        positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
+        if num_channels % num_groups:
+            raise ValueError(f"GroupNorm: {num_channels} channels cannot be cut into {num_groups} groups")
+        self.num_groups, self.num_channels, self.eps = num_groups, num_channels, eps
+        self.weight = Parameter(np.ones(num_channels, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_channels, np.float32)) if affine else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
+
+
+class InstanceNorm2d(Module):
+    """`functional.instance_norm` of `(N, C, H, W)`; without an affine map unless asked for, as in PyTorch."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5, *, affine: bool = False):
+        positive("InstanceNorm2d", num_features=num_features)
+        self.num_features, self.eps = num_features, eps
+        self.weight = Parameter(np.ones(num_features, np.float32)) if affine else None
+        self.bias = Parameter(np.zeros(num_features, np.float32)) if affine else None
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4 or input.shape[1] != self.num_features:
+            raise ValueError(f"InstanceNorm2d: expected (N, {self.num_features}, H, W), got shape {input.shape}")
+        if math.prod(input.shape[2:]) < 2:
+            raise ValueError(f"InstanceNorm2d: needs at least 2 pixels a channel, got shape {input.shape}")
+        return F.instance_norm(input, weight=self.weight, bias=self.bias, eps=self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}, eps={self.eps}"

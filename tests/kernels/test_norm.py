@@ -1,0 +1,228 @@
+"""minigan.kernels.*.norm: every backend against the definition, against PyTorch, and where float32 loses digits."""
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigan.kernels import cpu, reference
+from minigan.kernels.cpu import norm as cpu_norm
+from minigan.kernels.reference import norm as reference_norm
+
+BACKENDS = pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
+LAYOUTS = ["channels-first", "channels-last", "reversed", "every second", "repeated", "read-only"]
+TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
+
+
+def drawn(max_examples):
+    return settings(deadline=None, derandomize=True, max_examples=max_examples)
+
+
+def lay_out(a, layout):
+    """The same numbers, lying differently in memory ("repeated": the first sample's numbers, N times)."""
+    if layout == "channels-last":
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+    if layout == "reversed":
+        return np.ascontiguousarray(a[::-1, ::-1])[::-1, ::-1]
+    if layout == "every second":
+        wide = np.full((*a.shape[:-1], 2 * a.shape[-1]), np.nan, a.dtype)
+        wide[..., ::2] = a
+        return wide[..., ::2]
+    if layout == "repeated" and len(a):
+        return np.broadcast_to(a[:1], a.shape)
+    if layout == "read-only":
+        a.flags.writeable = False
+    return a
+
+
+@st.composite
+def batches(draw, min_batch=0, min_count=1):
+    """x, the gradient of the output (often in another layout), weight, bias."""
+    N, C = draw(st.integers(min_batch, 5)), draw(st.integers(1, 5))
+    trailing = draw(st.lists(st.integers(1, 5), max_size=3))
+    if N * int(np.prod(trailing)) < min_count:
+        N = max(N, min_count)
+    dtype = draw(st.sampled_from(["float32", "float64"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    x, grad = (
+        lay_out(rng.standard_normal((N, C, *trailing)).astype(dtype), draw(st.sampled_from(LAYOUTS))) for _ in "xg"
+    )
+    weight, bias = (rng.standard_normal(C).astype(dtype) if draw(st.booleans()) else None for _ in "wb")
+    return x, grad, weight, bias
+
+
+def definition(x, weight, bias, eps):
+    """Channel by channel, in float64."""
+    y, mean, var = np.empty(x.shape), np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for c in range(x.shape[1]):
+        values = x[:, c].astype(np.float64)
+        if values.size:
+            mean[c] = values.mean()
+            var[c] = ((values - mean[c]) ** 2).mean()
+        y[:, c] = (values - mean[c]) / np.sqrt(var[c] + eps)
+        y[:, c] = y[:, c] * (1 if weight is None else weight[c]) + (0 if bias is None else bias[c])
+    return y, mean, var
+
+
+@BACKENDS
+@drawn(150)
+@given(batch=batches(), eps=st.sampled_from([1e-5, 0.1, 0.8]))
+def test_forward_is_the_definition(backend, batch, eps):
+    x, _, weight, bias = batch
+    got, expected = backend.batch_norm(x, weight, bias, eps), definition(x, weight, bias, eps)
+    for a, b in zip(got, expected):
+        assert a.dtype == x.dtype
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=TOLERANCE[str(x.dtype)], atol=TOLERANCE[str(x.dtype)])
+
+
+@BACKENDS
+@drawn(100)
+@given(batch=batches(min_batch=1))
+def test_backward_is_the_derivative_of_the_definition(backend, batch):
+    """Central differences of L = Σ g·y, in float64, along one random direction for each input."""
+    x, grad, weight, bias = (None if a is None else a.astype(np.float64) for a in batch)
+    C, eps, h = x.shape[1], 0.1, 1e-5
+    weight = np.ones(C) if weight is None else weight
+    bias = np.zeros(C) if bias is None else bias
+    _, mean, var = backend.batch_norm(x, weight, bias, eps)
+    gradients = backend.batch_norm_backward(grad, x, weight, mean, var, eps)
+    rng = np.random.default_rng(0)
+    for k, gradient in enumerate(gradients):
+        inputs = [x, weight, bias]
+        direction = rng.standard_normal(inputs[k].shape)
+
+        def loss(t):
+            moved = [a + t * direction if i == k else a for i, a in enumerate(inputs)]  # noqa: B023
+            return np.sum(grad * definition(*moved, eps)[0])
+
+        assert gradient.shape == inputs[k].shape
+        assert np.sum(gradient * direction) == pytest.approx((loss(h) - loss(-h)) / (2 * h), rel=1e-6, abs=1e-6)
+
+
+@BACKENDS
+@drawn(80)
+@given(batch=batches(min_count=2), eps=st.sampled_from([1e-5, 0.1, 0.8]))
+def test_forward_and_backward_are_pytorchs(backend, batch, eps):
+    torch = pytest.importorskip("torch")
+    x, grad, weight, bias = batch
+    y, mean, var = backend.batch_norm(x, weight, bias, eps)
+    grad_x, grad_weight, grad_bias = backend.batch_norm_backward(grad, x, weight, mean, var, eps)
+
+    C, dtype = x.shape[1], x.dtype
+    leaves = [
+        np.array(x),
+        np.ones(C, dtype) if weight is None else weight,
+        np.zeros(C, dtype) if bias is None else bias,
+    ]
+    leaves = [torch.from_numpy(a).requires_grad_() for a in leaves]
+    running_mean, running_var = torch.zeros(C, dtype=leaves[0].dtype), torch.zeros(C, dtype=leaves[0].dtype)
+    theirs = torch.nn.functional.batch_norm(leaves[0], running_mean, running_var, *leaves[1:], True, 1.0, eps)
+    m = x.size // C
+    expected = [theirs.detach(), running_mean, running_var * (m - 1) / m]  # PyTorch keeps the unbiased variance
+    expected += torch.autograd.grad(theirs, leaves, torch.from_numpy(np.array(grad)))
+
+    # Over few and nearly equal values 1/σ is large, and multiplies every rounding error.
+    amplification = 1 / np.sqrt(var.min() + eps)
+    tolerance = TOLERANCE[str(dtype)] * max(1.0, amplification**2)
+    for ours, b in zip((y, mean, var, grad_x, grad_weight, grad_bias), expected):
+        assert ours.dtype == dtype
+        np.testing.assert_allclose(ours, b.numpy(), rtol=tolerance, atol=tolerance)
+
+
+@BACKENDS
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+def test_float32_far_from_zero_keeps_its_digits(backend, layout):
+    """Mean 10⁴, deviation 1: in float32, Σx²/m − μ² has no correct digit left."""
+    rng = np.random.default_rng(0)
+    x = lay_out((rng.standard_normal((16, 3, 20, 20)) + 1e4).astype(np.float32), layout)
+    grad = rng.standard_normal(x.shape).astype(np.float32)
+    y, mean, var = backend.batch_norm(x, None, None, 1e-5)
+    true_y, true_mean, true_var = definition(x, None, None, 1e-5)
+    np.testing.assert_allclose(mean, true_mean, rtol=1e-7)
+    np.testing.assert_allclose(var, true_var, rtol=1e-6)
+    np.testing.assert_allclose(y, true_y, atol=1e-5)
+
+    ours = backend.batch_norm_backward(grad, x, None, mean, var, 1e-5)
+    x, grad = x.astype(np.float64), grad.astype(np.float64)
+    exact = reference.batch_norm_backward(grad, x, None, true_mean, true_var, 1e-5)
+    # μ was handed over in float32, half a unit in its last place is 5e-4 deviations
+    np.testing.assert_allclose(ours[0], exact[0], atol=1e-3)
+
+
+@BACKENDS
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+def test_long_float32_sums_stay_exact(backend, layout):
+    """Four million values a channel, summed one by one in float32, would be off in the fourth digit."""
+    x = lay_out(np.full((64, 2, 256, 256), 0.1, np.float32), layout)
+    x[:, 1] += np.float32(1)
+    _, mean, var = backend.batch_norm(x, None, None, 1e-5)
+    np.testing.assert_allclose(mean, [0.1, 1.1], rtol=1e-6)
+    np.testing.assert_allclose(var, 0, atol=1e-12)
+
+
+@BACKENDS
+def test_nan_and_infinity_stay_in_their_channel(backend):
+    for bad in (np.nan, np.inf):
+        for layout in ("channels-first", "channels-last"):
+            x = np.random.default_rng(0).standard_normal((4, 3, 5, 5)).astype(np.float32)
+            x[2, 1, 3, 3] = bad
+            with np.errstate(invalid="ignore"):
+                y, _, var = backend.batch_norm(lay_out(x, layout), None, None, 1e-5)
+            assert np.isnan(y[:, 1]).all()
+            assert np.isnan(var).tolist() == [False, True, False]
+            assert np.isfinite(y[:, ::2]).all()
+
+
+@BACKENDS
+def test_of_an_empty_batch(backend):
+    x = np.empty((0, 3, 2, 2), np.float32)
+    y, mean, var = backend.batch_norm(x, np.ones(3, np.float32), None, 1e-5)
+    assert y.shape == x.shape
+    gradients = backend.batch_norm_backward(x, x, np.ones(3, np.float32), mean, var, 1e-5)
+    assert gradients[0].shape == x.shape
+    for a in (mean, var, *gradients[1:]):
+        assert a.tolist() == [0, 0, 0]
+
+
+@BACKENDS
+@drawn(60)
+@given(batch=batches())
+def test_inputs_stay_as_they_are_and_outputs_are_fresh(backend, batch):
+    x, grad, weight, bias = batch
+    before = [None if a is None else a.copy() for a in batch]
+    y, mean, var = backend.batch_norm(x, weight, bias, 1e-5)
+    statistics = mean.copy(), var.copy()
+    results = [y, mean, var, *backend.batch_norm_backward(grad, x, weight, mean, var, 1e-5)]
+    for a, b in zip((*batch, mean, var), (*before, *statistics)):
+        np.testing.assert_array_equal(a, b)
+    for i, result in enumerate(results):
+        inputs = [a for a in batch if a is not None]
+        assert result.flags.writeable
+        assert not any(np.shares_memory(result, other) for other in (*inputs, *results[:i]))
+
+
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+def test_cpu_keeps_the_layout(layout):
+    x = lay_out(np.ones((2, 3, 4, 5)), layout)
+    y, mean, var = cpu.batch_norm(x, None, None, 1e-5)
+    assert y.strides == x.strides
+    assert cpu.batch_norm_backward(y, x, None, mean, var, 1e-5)[0].strides == x.strides
+
+
+def test_both_files_have_the_same_routines():
+    def public(module):
+        return {
+            name: function
+            for name, function in inspect.getmembers(module, inspect.isfunction)
+            if function.__module__ == module.__name__ and not name.startswith("_")
+        }
+
+    ours, theirs = public(reference_norm), public(cpu_norm)
+    assert list(ours) == list(theirs) == ["batch_norm", "batch_norm_backward"]
+    for name, function in ours.items():
+        assert inspect.signature(function) == inspect.signature(theirs[name]), name
+        assert re.findall("``(.+?)``", function.__doc__) == re.findall("``(.+?)``", theirs[name].__doc__), name
