@@ -10,7 +10,7 @@ that D can only guess, D says ½ everywhere, and the game is over (Goodfellow et
 """
 
 import minigan as mg
-from minigan import data, init, nn, optim, train
+from minigan import init, nn, optim, train
 from minigan.functional import binary_cross_entropy_with_logits as bce
 
 LATENT = 100  # numbers of noise that a picture is made from
@@ -52,11 +52,9 @@ def make_discriminator(channels: int) -> nn.Module:
 
 
 def main(argv: list[str] | None = None) -> None:
-    run, settings = train.begin(
+    run, settings, pictures, batches = train.begin(
         "dcgan-mnist", __doc__, argv, data="auto", epochs=1, batch_size=64, lr=5e-4, seed=0
     )
-    pictures = data.load(settings.data)
-    batches = data.Batches(pictures, settings.batch_size, settings.seed)
     channels = pictures.samples.shape[1]
 
     G, D = make_generator(channels), make_discriminator(channels)
@@ -102,9 +100,11 @@ def main(argv: list[str] | None = None) -> None:
         G.train()
         return pictures
 
-    print(f"{pictures}\n\ngenerator\n{G.summary((LATENT,))}\n\ndiscriminator\n{D.summary(pictures.samples.shape[1:])}\n")
+    print(
+        f"{pictures}\n\ngenerator\n{G.summary((LATENT,))}\n\ndiscriminator\n{D.summary(pictures.samples.shape[1:])}\n"
+    )
     state = {"G": G, "D": D, "G_optimizer": G_optimizer, "D_optimizer": D_optimizer}
-    train.fit(run, step, batches, state, steps=settings.steps or settings.epochs * len(batches), sample=sample)
+    train.fit(run, step, batches, state, steps=settings.steps, sample=sample)
     print(f"The run is in {run.path}: look at samples/ and losses.png, or go on with  --resume {run.path} --epochs 2")
 
 

@@ -46,10 +46,11 @@ def normal_(
     >>> round(w.std().item(), 3)
     0.02
     """
-    if not std >= 0:
-        raise ValueError(f"normal_: std is {std}, expected a number, at least 0")
-    rng = _generator("normal_", tensor, generator)
-    return _assign(tensor, mean + std * rng.standard_normal(tensor.shape, dtype=tensor.dtype))
+    if not 0 <= std < math.inf:
+        raise ValueError(f"normal_: std is {std}, expected a finite number, at least 0")
+    _check_floating("normal_", tensor)
+    draw = _generator("normal_", generator).standard_normal(tensor.shape, dtype=tensor.dtype)
+    return _assign(tensor, mean + std * draw)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
@@ -74,10 +75,11 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.rando
     >>> bool(w.min() >= -2), bool(w.max() <= 3)
     (True, True)
     """
-    if not a <= b:
-        raise ValueError(f"uniform_: a is {a} and b is {b}, expected a ≤ b")
-    rng = _generator("uniform_", tensor, generator)
-    return _assign(tensor, a + (b - a) * rng.random(tensor.shape, dtype=tensor.dtype))
+    if not -math.inf < a <= b < math.inf:
+        raise ValueError(f"uniform_: a is {a} and b is {b}, expected finite numbers with a ≤ b")
+    _check_floating("uniform_", tensor)
+    draw = _generator("uniform_", generator).random(tensor.shape, dtype=tensor.dtype)
+    return _assign(tensor, a + (b - a) * draw)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
@@ -294,8 +296,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
     """
     _fans("orthogonal_", tensor)
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    rng = _generator("orthogonal_", tensor, generator)
-    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    draw = _generator("orthogonal_", generator).standard_normal((max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(draw)
     q *= np.sign(np.diag(r))  # QR has a choice of signs; with a positive diagonal of r, q is uniformly distributed
     if rows < columns:
         q = q.T
@@ -357,11 +359,13 @@ def _check(name: str, tensor: Tensor) -> None:
         raise TypeError(f"{name}: tensor is a {type(tensor).__name__}, expected a Tensor")
 
 
-def _generator(name: str, tensor: Tensor, generator: np.random.Generator | None) -> np.random.Generator:
-    """What draws the values of `tensor`."""
+def _check_floating(name: str, tensor: Tensor) -> None:
     _check(name, tensor)
     if not tensor.is_floating_point():
         raise TypeError(f"{name}: tensor has type {tensor.dtype}, expected float32 or float64")
+
+
+def _generator(name: str, generator: np.random.Generator | None) -> np.random.Generator:
     if generator is not None and not isinstance(generator, np.random.Generator):
         raise TypeError(
             f"{name}: generator is a {type(generator).__name__}, expected what numpy.random.default_rng(seed) returns"
@@ -370,7 +374,7 @@ def _generator(name: str, tensor: Tensor, generator: np.random.Generator | None)
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
-    _check(name, tensor)
+    _check_floating(name, tensor)
     if tensor.ndim < 2 or tensor.numel() == 0:
         raise ValueError(f"{name}: tensor has shape {tensor.shape}, expected a weight: (out, in), (out, in, kH, kW)")
     pixels = math.prod(tensor.shape[2:])

@@ -39,7 +39,9 @@ __all__ = [
 _NAMES = ("auto", "mnist", "fashion", "glyphs")
 
 
-def load(name: str | os.PathLike[str] = "auto", *, train: bool = True, size: int = 28, mode: str = "L") -> Dataset:
+def load(
+    name: str | os.PathLike[str] = "auto", *, train: bool = True, size: int = 28, mode: str | None = None
+) -> Dataset:
     """A dataset of images by its name, or from a folder.
 
     Parameters
@@ -50,7 +52,8 @@ def load(name: str | os.PathLike[str] = "auto", *, train: bool = True, size: int
         else glyphs, with a printed line that says why.
     train : bool, default True
         The training set, or the test set. A folder has no test set.
-    size, mode : int, {"L", "RGB"}
+    size : int, default 28
+    mode : {"RGB", "L"}, default "RGB"
         Of a folder's samples, see `image_folder`. The named sets are 28×28 and grey.
 
     Returns
@@ -72,8 +75,8 @@ def load(name: str | os.PathLike[str] = "auto", *, train: bool = True, size: int
 glyphs; anything else is taken as the path of a folder of images.
     """
     if name not in _NAMES:
-        return _load_folder(name, train, size, mode)
-    if (size, mode) != (28, "L"):
+        return _load_folder(name, train, size, mode or "RGB")
+    if size != 28 or mode not in (None, "L"):
         raise ValueError(
             f"load: size={size} and mode={mode!r} are for folders of images; {name} is 28×28 and grey (mode='L')."
         )

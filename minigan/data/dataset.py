@@ -5,9 +5,7 @@ Everything is held in memory: 60,000 grey images of 28×28 are 188 MB as float32
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -164,10 +162,3 @@ def to_uint8(unit: np.ndarray) -> np.ndarray:
     """
     unit = np.nan_to_num(np.clip(unit, -1, 1), nan=-1)
     return np.rint((unit + 1) * 127.5).astype(np.uint8)
-
-
-def cache_folder() -> Path:
-    """Where downloaded and drawn data is kept: `$MINIGAN_CACHE`, or `minigan` in the user's cache folder."""
-    import pooch
-
-    return Path(os.environ.get("MINIGAN_CACHE") or pooch.os_cache("minigan")).expanduser()

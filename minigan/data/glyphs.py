@@ -12,8 +12,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from minigan.data.dataset import DataError, Dataset, to_unit
+from minigan.files import cache_folder, write_atomically
 
 if TYPE_CHECKING:
     from PIL import ImageFont
@@ -94,7 +93,7 @@ def glyphs(n: int = 60_000, seed: int = 0, train: bool = True) -> Dataset:
             raise ValueError(f"glyphs: {name} is {value}; expected {least} or more.")
 
     part = "train" if train else "test"
-    path = _cache_folder() / f"glyphs-v{VERSION}-{part}-n{n}-seed{seed}.npy"
+    path = cache_folder() / f"glyphs-v{VERSION}-{part}-n{n}-seed{seed}.npy"
     table = _load(path, n)
     if table is None:
         table = _draw(n, np.random.default_rng([seed, int(train)]))
@@ -236,12 +235,6 @@ def _signed_distance(ink: np.ndarray) -> np.ndarray:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def _cache_folder() -> Path:
-    import pooch
-
-    return Path(os.environ.get("MINIGAN_CACHE") or pooch.os_cache("minigan")).expanduser()
-
-
 def _load(path: Path, n: int) -> np.ndarray | None:
     """The table in `path`, or None if there is no such file, or it is not what `_save` wrote."""
     try:
@@ -256,15 +249,9 @@ def _load(path: Path, n: int) -> np.ndarray | None:
 
 
 def _save(path: Path, table: np.ndarray) -> None:
-    """Write beside `path`, then move there: whoever reads `path` finds a whole file or none."""
+    """Write the table and its SHA-256 to `path`."""
     body = io.BytesIO()
     np.save(body, table, allow_pickle=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        part = Path(scratch, path.name)
-        with part.open("wb") as file:
-            file.write(body.getbuffer())
-            file.write(hashlib.sha256(body.getbuffer()).digest())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+    with write_atomically(path) as file:
+        file.write(body.getbuffer())
+        file.write(hashlib.sha256(body.getbuffer()).digest())

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from minigan.data.dataset import DataError, Dataset, cache_folder, to_unit
+from minigan.data.dataset import DataError, Dataset, to_unit
 from minigan.data.idx import gunzip, parse_idx, read_bytes
+from minigan.files import cache_folder
 
 _TIMEOUT = 15  # seconds until a silent mirror counts as unreachable
 

@@ -9,8 +9,8 @@ import numpy as np
 from minigan.creation import randn
 from minigan.losses import discriminator_loss, nonsaturating_generator_loss
 from minigan.nn.module import Module
-from minigan.optim import Optimizer
 from minigan.ops.elementwise import sigmoid
+from minigan.optim import Optimizer
 from minigan.tensor import Tensor
 
 
@@ -49,7 +49,7 @@ def adversarial_step(
     """
     for batch in reals:
         real = Tensor(batch)
-        fake = generator(randn(len(batch), *latent_shape))
+        fake = generator(randn(len(batch), *latent_shape, dtype=real.dtype))
         real_logits, fake_logits = discriminator(real), discriminator(fake.detach())
         loss_d = d_loss(real_logits, fake_logits)
         discriminator_optimizer.zero_grad()

@@ -1,7 +1,7 @@
 """Checkpoints: arrays and a JSON description in one safetensors file, which holds data and can never hold code.
 
-A checkpoint comes back bit for bit, or loading says what is wrong with the file. Imports of minigan only the atomic
-file of `minigan.viz.grid`; safetensors when a file is saved or loaded.
+A checkpoint comes back bit for bit, or loading says what is wrong with the file. Imports of minigan only the files
+module; safetensors when a file is saved or loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.viz.grid import write_atomically
+from minigan.files import write_atomically
 
 VERSION = 1
 ENTRY = "minigan_checkpoint"  # the one entry of the file's metadata: safetensors writes several in random order

@@ -11,7 +11,7 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -83,7 +83,10 @@ def fit(
         run.save_samples(sample().numpy(), "step-000000")
     saved_at = time.monotonic()
     size = batches.batch_size * batches_per_step
-    with _interruptible() as interrupted, tqdm(total=steps * size, initial=done * size, unit="img", smoothing=0.05) as bar:
+    with (
+        _interruptible() as interrupted,
+        tqdm(total=steps * size, initial=done * size, unit="img", smoothing=0.05) as bar,
+    ):
         while done < steps and not interrupted():
             metrics = dict(step(list(itertools.islice(stream, batches_per_step))))
             done += 1
@@ -93,7 +96,12 @@ def fit(
             bar.update(size)
             if sample is not None and (epoch_ends or done == steps):
                 run.save_samples(sample().numpy(), f"step-{done:06d}")
-            if epoch_ends or done == steps or interrupted() or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS:
+            if (
+                epoch_ends
+                or done == steps
+                or interrupted()
+                or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
+            ):
                 save(run, state, done)
                 saved_at = time.monotonic()
     stream.close()
@@ -104,11 +112,13 @@ def fit(
 
 
 def save(run: RunFolder, state: Mapping[str, Stateful], step: int) -> None:
-    """Put the metrics on the disk, draw them, and save the state and that of the random generator."""
+    """Put the metrics on the disk, save the state and that of the random generator, and draw the curves."""
     run.flush()
-    run.plot()
-    arrays = {f"{name}/{key}": np.asarray(value) for name, part in state.items() for key, value in part.state_dict().items()}
+    arrays = {
+        f"{name}/{key}": np.asarray(value) for name, part in state.items() for key, value in part.state_dict().items()
+    }
     save_checkpoint(run.checkpoint_path, arrays, {"step": step, "rng": get_rng_state()})
+    run.plot()
 
 
 def restore(run: RunFolder, state: Mapping[str, Stateful]) -> int:
@@ -132,7 +142,7 @@ def restore(run: RunFolder, state: Mapping[str, Stateful]) -> int:
     return int(meta["step"])
 
 
-def _stream(batches: Batches, start: int) -> Iterator[Any]:
+def _stream(batches: Batches, start: int) -> Generator[Any, None, None]:
     """Batches without end, epoch after epoch, from batch `start` of all on."""
     first, offset = divmod(start, len(batches))
     for epoch in itertools.count(first):

@@ -19,8 +19,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from minigan.files import write_atomically
 from minigan.train.checkpoint import CheckpointError, load_checkpoint, to_json
-from minigan.viz.grid import save_image, write_atomically
+from minigan.viz.grid import save_image
 from minigan.viz.plots import plot_losses, read_metrics
 
 FORMAT = "minigan run, version 1"

@@ -1,19 +1,22 @@
-"""The command line that the examples share, and the run it begins or resumes. Imports run_folder."""
+"""The command line that the examples share, and the run it begins or resumes. Imports run_folder and data."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
 from minigan import backend
 from minigan.creation import manual_seed
-from minigan.data import DataError
+from minigan.data import Batches, Dataset, load
 from minigan.train.run_folder import RunError, RunFolder
 
 
-def begin(name: str, description: str, argv: list[str] | None = None, **defaults: Any) -> tuple[RunFolder, argparse.Namespace]:
-    """Read the flags, begin a new run or open the one to resume, and seed the random generator.
+def begin(
+    name: str, description: str, argv: list[str] | None = None, with_labels: bool = False, **defaults: Any
+) -> tuple[RunFolder, argparse.Namespace, Dataset, Batches]:
+    """Read the flags, load the pictures, begin a new run or open the one to resume, and seed the random generator.
+
+    Bad input ends the program with a sentence and exit code 2, before a run folder is made.
 
     Parameters
     ----------
@@ -23,6 +26,8 @@ def begin(name: str, description: str, argv: list[str] | None = None, **defaults
         What `--help` says first.
     argv : list of str, optional
         Instead of the command line.
+    with_labels : bool, default False
+        Whether the batches are pairs of samples and labels.
     **defaults
         `data`, `epochs`, `batch_size`, `lr`, `seed`: this example's own.
 
@@ -31,37 +36,44 @@ def begin(name: str, description: str, argv: list[str] | None = None, **defaults
     run : RunFolder
     settings : Namespace
         `data, epochs, steps, batch_size, lr, seed, device`. A resumed run takes them from its `config.json`; only
-        `--epochs` and `--steps` may be given anew, to go on for longer.
+        `--epochs` and `--steps` may be given anew, to go on for longer. `steps` is worked out from the epochs.
+    pictures : Dataset
+        The training set.
+    batches : Batches
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", metavar="auto|mnist|fashion|glyphs|FOLDER", help=f"pictures to learn (default: {defaults['data']})")
+    parser.add_argument(
+        "--data", metavar="auto|mnist|fashion|glyphs|FOLDER", help=f"pictures to learn (default: {defaults['data']})"
+    )
     parser.add_argument("--epochs", type=_at_least(1), help=f"passes through the data (default: {defaults['epochs']})")
     parser.add_argument("--steps", type=_at_least(1), help="training steps, instead of epochs")
     parser.add_argument("--batch-size", type=_at_least(1), help=f"pictures a step (default: {defaults['batch_size']})")
     parser.add_argument("--lr", type=float, help=f"learning rate (default: {defaults['lr']})")
-    parser.add_argument("--seed", type=_at_least(0), help=f"of everything drawn by chance (default: {defaults['seed']})")
+    parser.add_argument(
+        "--seed", type=_at_least(0), help=f"of everything drawn by chance (default: {defaults['seed']})"
+    )
     parser.add_argument("--device", choices=backend.DEVICES, help="where to compute (default: cpu)")
     parser.add_argument("--out", metavar="FOLDER", help=f"where the run goes (default: runs/{name}-<date>-<time>)")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
     given = {key: value for key, value in vars(parser.parse_args(argv)).items() if value is not None}
     out, resume = given.pop("out", None), given.pop("resume", None)
+    fixed = sorted(set(given) - {"epochs", "steps"}) + (["out"] if out else [])
+    if resume and fixed:
+        parser.error(f"--resume: a run keeps its settings; leave out --{fixed[0].replace('_', '-')}")
     try:
-        if resume is None:
-            settings = {"steps": None, "device": "cpu", **defaults, **given}
+        run = RunFolder.open(resume) if resume else None
+        settings = {"device": "cpu", **(run.config if run else defaults), **given}
+        pictures = load(settings["data"])
+        batches = Batches(pictures, settings["batch_size"], settings["seed"], with_labels=with_labels)
+        if "steps" not in given and ("epochs" in given or not resume):
+            settings["steps"] = settings["epochs"] * len(batches)
+        if run is None:
             run = RunFolder.create(out, settings, name)
-        else:
-            fixed = sorted(set(given) - {"epochs", "steps"})
-            if fixed or out:
-                parser.error(f"--resume: the run keeps its own settings; leave out --{(fixed + ['out'])[0].replace('_', '-')}")
-            run = RunFolder.open(resume)
-            if "epochs" in given:
-                given.setdefault("steps", None)
-            run.update_config(given)
-            settings = run.config
-    except RunError as error:
+        run.update_config(settings)
+    except (RunError, ValueError) as error:
         parser.error(str(error))
     manual_seed(settings["seed"])
-    return run, argparse.Namespace(**settings)
+    return run, argparse.Namespace(**settings), pictures, batches
 
 
 def _at_least(least: int) -> Any:

@@ -1,10 +1,10 @@
 """Pictures: grids of samples, animations of a training run, curves of its losses, histograms of its labels.
 
-Everything here takes plain NumPy arrays and knows nothing of tensors, networks or training, so it imports nothing of
-minigan. Pillow and matplotlib are imported when the first picture is drawn.
+Everything here takes plain NumPy arrays and knows nothing of tensors, networks or training, so of minigan it
+imports only the files module. Pillow and matplotlib are imported when the first picture is drawn.
 """
 
-from minigan.viz.grid import make_grid, save_gif, save_image, write_atomically
+from minigan.viz.grid import make_grid, save_gif, save_image
 from minigan.viz.plots import plot_histogram, plot_losses, read_metrics
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "read_metrics",
     "save_gif",
     "save_image",
-    "write_atomically",
 ]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigan.viz.grid import write_atomically
+from minigan.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,7 +1,6 @@
 """The Dataset: what it accepts, what it refuses and how it says so; bytes to [-1, 1] and back."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from minigan.data.dataset import DataError, Dataset, cache_folder, to_uint8, to_unit
+from minigan.data.dataset import DataError, Dataset, to_uint8, to_unit
 
 IMAGES = np.zeros((4, 1, 2, 3), np.float32)
 POINTS = np.full((4, 2), 7, np.float32)
@@ -118,11 +117,3 @@ def test_to_uint8_clips_and_draws_nan_black():
 def test_to_unit_takes_bytes_only(pixels):
     with pytest.raises(TypeError, match="expected an array of uint8, got"):
         to_unit(pixels)
-
-
-def test_the_cache_folder_can_be_moved(monkeypatch, tmp_path):
-    monkeypatch.setenv("MINIGAN_CACHE", str(tmp_path))
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("MINIGAN_CACHE")
-    assert cache_folder().name == "minigan"
-    assert cache_folder() != Path("minigan")
