@@ -1,4 +1,4 @@
-"""The main example: it runs from the command line, learns, resumes, and is the library's adversarial step spelled out."""
+"""The examples run, learn and resume; the main one is the library's adversarial step spelled out."""
 
 import importlib.util
 import os
@@ -16,6 +16,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def load(name):
+    """An example as a module."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -109,6 +110,21 @@ def test_classify_mnist_learns_glyphs(tmp_path, capsys):
     assert probabilities.shape == (640, 10)
     np.testing.assert_allclose(probabilities.sum(1).numpy(), 1, rtol=1e-5)
     assert float((probabilities.argmax(1) == pictures.labels).float().mean()) == pytest.approx(accuracy)
+
+
+def test_judge_samples_counts_the_digits_that_a_gan_draws(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    load("dcgan_mnist").main(["--data", "glyphs", "--steps", "2", "--batch-size", "8", "--out", str(tmp_path / "gan")])
+    load("classify_mnist").main(
+        ["--data", "glyphs", "--steps", "2", "--batch-size", "8", "--out", str(tmp_path / "net")]
+    )
+    found = load("judge_samples").main([str(tmp_path / "gan"), str(tmp_path / "net"), "--samples", "600"])
+    assert len(found["share"]) == 10
+    assert sum(found["share"]) == pytest.approx(1)
+    assert 0 <= found["entropy"] <= np.log(10) + 1e-6
+    assert 0 <= found["sure"] <= 1
+    assert (tmp_path / "gan" / "digits.png").stat().st_size > 0
+    assert "entropy" in capsys.readouterr().out
 
 
 @pytest.mark.slow
