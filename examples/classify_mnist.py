@@ -55,7 +55,6 @@ def main(argv: list[str] | None = None) -> float:
 
     net = make_lenet(len(training.classes))
     optimizer = optim.Adam(net.parameters(), settings.lr)
-    schedule = optim.CosineAnnealingLR(optimizer, T_max=settings.steps)  # from lr down to 0
 
     def step(given):
         """One step down the gradient of the cross-entropy."""
@@ -65,11 +64,10 @@ def main(argv: list[str] | None = None) -> float:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        schedule.step()
         return {"loss": loss.item(), "accuracy": float((logits.argmax(1) == labels).float().mean())}
 
     print(f"{training}\n\n{net.summary((1, 28, 28))}\n")
-    train.fit(run, step, batches, {"net": net, "optimizer": optimizer, "schedule": schedule}, steps=settings.steps)
+    train.fit(run, step, batches, {"net": net, "optimizer": optimizer}, steps=settings.steps)
 
     right = float((predict(net.eval(), test.samples).argmax(1) == test.labels).float().mean())
     print(f"{right:.2%} of the {len(test):,} test pictures are read right. The run is in {run.path}")

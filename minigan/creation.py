@@ -38,8 +38,7 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
             [3., 4.]])
     """
     backend.check_device(device)
-    array = as_array(data)
-    return Tensor(np.array(array, dtype=array.dtype if dtype is None else np.dtype(dtype)), requires_grad)
+    return Tensor(np.array(as_array(data) if dtype is None else data, dtype=dtype), requires_grad)
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:

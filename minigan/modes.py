@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import traceback
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ class _Mode(threading.local):
 
 
 mode = _Mode()
+_PACKAGE = os.path.dirname(__file__)
 
 
 @contextmanager
@@ -112,7 +114,13 @@ def refuse_nonfinite(array: Array, operation: str, what: str, stack: list[traceb
         return
     counts = {"NaN": int(np.isnan(array).sum()), "Inf": int(np.isinf(array).sum())}
     found = " and ".join(f"{n} {kind}" for kind, n in counts.items() if n)
-    lines = "".join(traceback.format_list(stack[-6:])) if stack else "(before anomaly mode was switched on)"
+    lines = "".join(traceback.format_list(_innermost(stack))) if stack else "(before anomaly mode was switched on)"
     raise AnomalyError(
         f"{operation}: the {what} made {found} in an array of shape {array.shape}; the operation was called here:\n{lines}"
     )
+
+
+def _innermost(stack: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    """The end of the stack: at least six frames, and back to the last line that is not minigan's own."""
+    outside = [i for i, frame in enumerate(stack) if not frame.filename.startswith(_PACKAGE)]
+    return stack[min([max(len(stack) - 6, 0), *outside[-1:]]) :]

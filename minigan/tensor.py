@@ -68,7 +68,6 @@ class Function:
     """
 
     keeps_output = False
-
     forward: Callable[..., Array]
     backward: Callable[..., Sequence[Tensor | None]]
 
@@ -88,8 +87,7 @@ class Function:
         if mode.recording and True in tracked:
             if self.inputs:
                 raise RuntimeError(f"{self.name}: a Function is one node of the graph; make a new one for each call")
-            self.inputs, self.tracked = inputs, tracked
-            self.versions = tuple([x._version for x in inputs])
+            self.inputs, self.tracked, self.versions = inputs, tracked, tuple([x._version for x in inputs])
             self.age = next(_clock)
             if self.keeps_output:
                 self.result = out._data
@@ -207,8 +205,7 @@ def grad(
             raise RuntimeError(
                 f"grad: no output depends on input {i} of shape {x.shape}{why}. Pass allow_unused=True to get None for it."
             )
-    found = [grads.get(_place(x)) for x in inputs]
-    # A constant may be the gradient of two inputs, or the caller's own: each gets a Tensor to itself.
+    found = [grads.get(_place(x)) for x in inputs]  # one constant may be found twice: hand out Tensors
     return tuple([g if g is None or g.requires_grad else g.detach() for g in found])  # type: ignore[misc]
 
 
@@ -335,8 +332,7 @@ class Tensor(Values):
     def data(self, array: Array) -> None:
         if self.grad_fn is not None:
             raise RuntimeError(
-                f"data: this tensor was computed by {self.grad_fn.name} and is part of a graph; only a leaf can be given "
-                f"new data. detach() gives a tensor outside the graph."
+                f"data: only a leaf gets new data; {self.grad_fn.name} made this tensor: detach() it first"
             )
         array = as_array(array)
         if array.shape != self.shape or array.dtype != self.dtype:

@@ -31,7 +31,9 @@ def as_array(data: Any) -> Array:
         array = np.asarray(data)
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-    if array.dtype.kind not in "fiub" or (array.dtype.itemsize == 2 and array.dtype.kind == "f"):
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype not in FLOATS and array.dtype.kind not in "iub":
         raise TypeError(
             f"Tensor: expected numbers (float32, float64, integers or bool), got data of type {array.dtype}"
         )
@@ -137,7 +139,8 @@ class Values:
         else:
             parts = [" × ".join(map(str, self.shape))]
             if self.is_floating_point():
-                low, mean, high = (float(f(self._data)) for f in (np.min, np.mean, np.max))
+                with np.errstate(all="ignore"):
+                    low, mean, high = (float(f(self._data)) for f in (np.min, np.mean, np.max))
                 parts.append(f"{low:.4g} … {high:.4g}, mean {mean:.4g}")
         if self.dtype != np.float32:
             parts.append(f"dtype={self.dtype}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from minigan.ops.batch_norm import per_channel
-from minigan.ops.elementwise import erf, exp, expm1, floating, minimum, relu, sigmoid, softplus, tanh
+from minigan.ops.elementwise import clamp, erf, exp, expm1, floating, relu, sigmoid, softplus, tanh
 from minigan.ops.reduce import amax, logsumexp
 from minigan.ops.shape import normalize_dim, reshape
 from minigan.tensor import Tensor, tensor_method
@@ -23,18 +23,20 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     >>> mg.functional.prelu(mg.tensor([[-2.0, 2.0]]), mg.tensor([0.25]))
     Tensor([[-0.5,  2. ]])
     """
-    if weight.numel() != 1:
-        if input.ndim < 2 or weight.shape != (input.shape[1],):
-            raise ValueError(
-                f"prelu: weight has shape {weight.shape}, expected one number or one for each channel of {input.shape}"
-            )
+    if weight.numel() == 1:
+        weight = reshape(weight, ())
+    elif input.ndim < 2 or weight.shape != (input.shape[1],):
+        raise ValueError(
+            f"prelu: weight has shape {weight.shape}, expected one number or one for each channel of {input.shape}"
+        )
+    else:
         weight = per_channel(weight, input.ndim)
-    return relu(input) - weight * relu(-input)
+    return relu(input) + weight * clamp(input, max=0.0)
 
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """`x` where x > 0, else `α(eˣ − 1)` (Clevert et al. 2016)."""
-    return relu(input) + alpha * expm1(minimum(input, 0.0))
+    return relu(input) + alpha * expm1(clamp(input, max=0.0))
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -67,6 +69,7 @@ def logsigmoid(input: Tensor) -> Tensor:
 @tensor_method
 def log_softmax(input: Tensor, dim: int) -> Tensor:
     """`x − log Σ exp x` along `dim`: the logarithm of `softmax`, exact where softmax itself would round to 0."""
+    dim = normalize_dim("log_softmax", dim, input.ndim)
     return input - logsumexp(input, dim, keepdim=True)
 
 
@@ -80,6 +83,7 @@ def softmax(input: Tensor, dim: int) -> Tensor:
     >>> mg.functional.softmax(mg.tensor([0.0, 0.0]), 0)
     Tensor([0.5, 0.5])
     """
+    dim = normalize_dim("softmax", dim, input.ndim)
     return exp(log_softmax(input, dim))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan.creation import default_generator
+from minigan.ops.elementwise import floating
 from minigan.ops.index import getitem
 from minigan.ops.linalg import matmul
 from minigan.ops.shape import as_tensor, pad_constant, transpose
@@ -30,8 +31,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Raises
     ------
-    ValueError
-        If the shapes do not fit.
+    ValueError, TypeError
+        If the shapes do not fit, or the types differ.
 
     Examples
     --------
@@ -43,6 +44,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise ValueError(
             f"linear: input of shape {input.shape} does not fit weight of shape {weight.shape}, which is (out, in)"
         )
+    for name, v in (("weight", weight), ("bias", bias)):
+        if v is not None and v.dtype != input.dtype:
+            raise TypeError(
+                f"linear: input and {name} must be of one type, got {input.dtype} and {v.dtype}; convert with x.to(dtype)"
+            )
     y = matmul(input, transpose(weight, 0, 1))
     if bias is None:
         return y
@@ -61,8 +67,9 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     [[0, 1, 0], [1, 0, 0]]
     """
     index = class_indices("one_hot", as_tensor(tensor), num_classes if num_classes >= 0 else None)
-    size = num_classes if num_classes >= 0 else int(index.max(initial=-1)) + 1
-    return Tensor(np.eye(size, dtype=np.int64)[index])
+    if num_classes < 0:
+        num_classes = int(index.max()) + 1 if index.size else 0
+    return Tensor(np.eye(num_classes, dtype=np.int64)[index])
 
 
 def embedding(input: Any, weight: Tensor) -> Tensor:
@@ -106,7 +113,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     borders = [(0, 0)] * input.ndim
     for i in range(len(pad) // 2):
         borders[input.ndim - 1 - i] = (pad[2 * i], pad[2 * i + 1])
-    if any(size + a + b < 0 for size, (a, b) in zip(input.shape, borders)):
+    if any(size + min(a, 0) + min(b, 0) < 0 for size, (a, b) in zip(input.shape, borders)):
         raise ValueError(f"pad: {tuple(pad)} cuts more off than there is in shape {input.shape}")
     if mode == "constant":
         return pad_constant(input, tuple(borders), value)
@@ -134,6 +141,7 @@ def dropout(
         raise ValueError(f"dropout: p is a probability, got {p}")
     if not training or p == 0:
         return input
+    input = floating(input)
     kept = (generator or default_generator()).random(input.shape, dtype=np.float32) >= p
     scale = 0.0 if p == 1 else 1 / (1 - p)
     return input * Tensor(kept.astype(input.dtype) * input.dtype.type(scale))

@@ -13,7 +13,7 @@ import numpy as np
 from minigan.functional.activation import log_softmax
 from minigan.functional.layers import class_indices
 from minigan.ops.batch_norm import per_channel
-from minigan.ops.elementwise import abs, clamp, exp, log, log1p, softplus, where
+from minigan.ops.elementwise import abs, clamp, exp, floating, log, log1p, softplus, where
 from minigan.ops.index import gather, getitem
 from minigan.ops.reduce import mean, sum
 from minigan.ops.shape import as_tensor, squeeze, unsqueeze
@@ -30,30 +30,42 @@ def _reduce(operation: str, loss: Tensor, reduction: str) -> Tensor:
     raise ValueError(f"{operation}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
 
 
-def _same_shape(operation: str, input: Tensor, target: Any) -> Tensor:
+def _pair(operation: str, input: Tensor, target: Any) -> tuple[Tensor, Tensor]:
+    """Input and target as floats of the input's type, or a ValueError if their shapes differ."""
+    input = floating(input)
     target = as_tensor(target, like=input)
     if input.shape != target.shape:
         raise ValueError(
             f"{operation}: input has shape {input.shape}, target has shape {target.shape}; they must be equal"
         )
-    return target.to(input.dtype)
+    return input, target.to(input.dtype)
+
+
+def _check_class_weights(operation: str, weight: Tensor | None, classes: int) -> None:
+    if weight is not None and weight.shape != (classes,):
+        raise ValueError(
+            f"{operation}: weight must have shape ({classes},), one number for each class, got {weight.shape}"
+        )
 
 
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """`(x − t)²`. Between discriminator outputs and labels it is the LSGAN's loss."""
-    return _reduce("mse_loss", (input - _same_shape("mse_loss", input, target)) ** 2, reduction)
+    x, t = _pair("mse_loss", input, target)
+    return _reduce("mse_loss", (x - t) ** 2, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """`|x − t|`."""
-    return _reduce("l1_loss", abs(input - _same_shape("l1_loss", input, target)), reduction)
+    x, t = _pair("l1_loss", input, target)
+    return _reduce("l1_loss", abs(x - t), reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`½d²/β` where d = |x − t| is under β, `d − β/2` beyond (Girshick 2015, eq. 3)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
-    d = abs(input - _same_shape("smooth_l1_loss", input, target))
+    x, t = _pair("smooth_l1_loss", input, target)
+    d = abs(x - t)
     loss = d if beta == 0 else where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
     return _reduce("smooth_l1_loss", loss, reduction)
 
@@ -69,11 +81,11 @@ def binary_cross_entropy(
     Raises
     ------
     ValueError
-        If the shapes differ, or some p lies outside [0, 1] (they are probably logits).
+        If the shapes differ, or some p is NaN or lies outside [0, 1] (they are probably logits).
     """
-    p, t = input, _same_shape("binary_cross_entropy", input, target)
+    p, t = _pair("binary_cross_entropy", input, target)
     low, high = (float(f(p.data, initial=0.5)) for f in (np.min, np.max))
-    if low < 0 or high > 1:
+    if not (low >= 0 and high <= 1):
         raise ValueError(
             f"binary_cross_entropy: expected probabilities in [0, 1], got values from {low:.4g} to {high:.4g}. For logits "
             f"use binary_cross_entropy_with_logits."
@@ -112,9 +124,9 @@ def binary_cross_entropy_with_logits(
     >>> mg.functional.binary_cross_entropy_with_logits(mg.zeros(2), mg.ones(2))  # log 2
     Tensor(0.6931)
     """
-    t = _same_shape("binary_cross_entropy_with_logits", input, target)
-    real = t * softplus(-input)
-    loss = (real if pos_weight is None else real * pos_weight) + (1 - t) * softplus(input)
+    x, t = _pair("binary_cross_entropy_with_logits", input, target)
+    real = t * softplus(-x)
+    loss = (real if pos_weight is None else real * pos_weight) + (1 - t) * softplus(x)
     return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
@@ -127,19 +139,28 @@ def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, reduction
     target : integer Tensor, `(N,)` or `(N, ...)`
     weight : Tensor, `(C,)`, optional
     reduction : {"mean", "sum", "none"}
+
+    Raises
+    ------
+    ValueError, IndexError, TypeError
+        If shapes do not fit, or a target is not one of the classes 0 to C − 1.
     """
-    target = as_tensor(target)
-    if input.ndim < 2 or target.shape != (input.shape[0], *input.shape[2:]):
+    return _nll("nll_loss", input, as_tensor(target), weight, reduction)
+
+
+def _nll(operation: str, log_p: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    if log_p.ndim < 2 or target.shape != (log_p.shape[0], *log_p.shape[2:]):
         raise ValueError(
-            f"nll_loss: target of shape {target.shape} does not fit input {input.shape}, which is (N, C, ...)"
+            f"{operation}: target of shape {target.shape} does not fit input {log_p.shape}, which is (N, C, ...)"
         )
-    index = class_indices("nll_loss", target, input.shape[1])
-    loss = -squeeze(gather(input, 1, unsqueeze(target, 1)), 1)
+    _check_class_weights(operation, weight, log_p.shape[1])
+    index = class_indices(operation, target, log_p.shape[1])
+    loss = -squeeze(gather(log_p, 1, unsqueeze(target, 1)), 1)
     if weight is None:
-        return _reduce("nll_loss", loss, reduction)
+        return _reduce(operation, loss, reduction)
     of_target = getitem(weight, index)
     loss = loss * of_target
-    return sum(loss) / sum(of_target) if reduction == "mean" else _reduce("nll_loss", loss, reduction)
+    return sum(loss) / sum(of_target) if reduction == "mean" else _reduce(operation, loss, reduction)
 
 
 def cross_entropy(
@@ -162,6 +183,11 @@ def cross_entropy(
     label_smoothing : float, default 0
         ε: the target becomes `(1 − ε)·t + ε/C`.
 
+    Raises
+    ------
+    ValueError, IndexError
+        If shapes do not fit, or a target is not one of the classes 0 to C − 1.
+
     Examples
     --------
     >>> import minigan as mg
@@ -170,20 +196,23 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing lies in [0, 1], got {label_smoothing}")
+    if input.ndim < 2:
+        raise ValueError(f"cross_entropy: input must be (N, C) or (N, C, ...), got shape {input.shape}")
+    _check_class_weights("cross_entropy", weight, input.shape[1])
     log_p = log_softmax(input, 1)
     target = as_tensor(target)
     if target.dtype.kind in "iu":
-        hard = nll_loss(log_p, target, weight, reduction)
+        hard = _nll("cross_entropy", log_p, target, weight, reduction)
         if label_smoothing == 0:
             return hard
         each = log_p if weight is None else log_p * per_channel(weight, input.ndim)
         smooth = -mean(each, 1)
         if reduction == "mean" and weight is not None:
-            smooth = sum(smooth) / float(weight.data[target.data].sum())
+            smooth = sum(smooth) / sum(getitem(weight, target))
         else:
             smooth = _reduce("cross_entropy", smooth, reduction)
         return (1 - label_smoothing) * hard + label_smoothing * smooth
-    t = _same_shape("cross_entropy", input, target)
+    _, t = _pair("cross_entropy", input, target)
     t = (1 - label_smoothing) * t + label_smoothing / input.shape[1]
     each = t * log_p if weight is None else t * log_p * per_channel(weight, input.ndim)
     return _reduce("cross_entropy", -sum(each, 1), reduction)
@@ -202,10 +231,12 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
         "batchmean" (the sum over N) is the divergence itself; "mean" also divides by the number of classes.
     log_target : bool, default False
     """
-    t = _same_shape("kl_div", input, target)
+    if reduction not in ("mean", "sum", "none", "batchmean"):
+        raise ValueError(f"kl_div: reduction must be 'mean', 'sum', 'none' or 'batchmean', got {reduction!r}")
+    x, t = _pair("kl_div", input, target)
     if log_target:
-        loss = exp(t) * (t - input)
+        loss = exp(t) * (t - x)
     else:
         positive = t > 0
-        loss = t * (log(where(positive, t, 1.0)) - input)
-    return sum(loss) / input.shape[0] if reduction == "batchmean" else _reduce("kl_div", loss, reduction)
+        loss = t * (log(where(positive, t, 1.0)) - x)
+    return sum(loss) / x.shape[0] if reduction == "batchmean" else _reduce("kl_div", loss, reduction)

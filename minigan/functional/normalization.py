@@ -13,7 +13,7 @@ import numpy as np
 
 from minigan.ops.batch_norm import BatchNorm, per_channel
 from minigan.ops.elementwise import rsqrt
-from minigan.ops.shape import reshape
+from minigan.ops.shape import Int, reshape
 from minigan.tensor import Tensor
 
 
@@ -47,20 +47,15 @@ def batch_norm(
 
     Raises
     ------
-    ValueError
-        If shapes do not fit, or in training a channel has fewer than two values.
+    ValueError, TypeError
+        If shapes or types do not fit, or in training a channel has fewer than two values.
     """
     if input.ndim < 2:
         raise ValueError(f"batch_norm: input must be (N, C) or (N, C, ...), got shape {input.shape}")
     channels = input.shape[1]
-    for name, v in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
-        if v is not None and v.shape != (channels,):
-            raise ValueError(f"batch_norm: input has {channels} channels, but {name} has shape {v.shape}")
+    _check(
+        "batch_norm", input, (channels,), running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+    )
     if not training and running_mean is not None and running_var is not None:
         scale = rsqrt(running_var.detach() + eps)
         scale = scale if weight is None else scale * weight
@@ -80,6 +75,21 @@ def batch_norm(
             if running is not None:
                 running.data = ((1 - momentum) * running.data + momentum * batch).astype(running.dtype)
     return y
+
+
+def _check(operation: str, input: Tensor, shape: tuple[int, ...], **vectors: Tensor | None) -> None:
+    """An error unless `input` is floating, and each of the vectors is of its type and has the shape that it needs."""
+    if not input.is_floating_point():
+        raise TypeError(f"{operation}: input must be float32 or float64, got {input.dtype}; convert with x.to(dtype)")
+    for name, v in vectors.items():
+        if v is not None and v.shape != shape:
+            raise ValueError(
+                f"{operation}: {name} must have shape {shape} for input of shape {input.shape}, got {v.shape}"
+            )
+        if v is not None and v.dtype != input.dtype:
+            raise TypeError(
+                f"{operation}: {name} must be {input.dtype}, as input is, got {v.dtype}; convert with x.to(dtype)"
+            )
 
 
 def _affine(input: Tensor, weight: Tensor | None, bias: Tensor | None, channels: int) -> tuple[Tensor, Tensor]:
@@ -103,12 +113,10 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """Mean 0 and variance 1 over the last axes, of each sample by itself; then `·weight + bias` (Ba et al. 2016)."""
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = (int(normalized_shape),) if isinstance(normalized_shape, Int) else tuple(normalized_shape)
     if not shape or input.shape[-len(shape) :] != shape:
         raise ValueError(f"layer_norm: the last axes of input, of shape {input.shape}, are not {shape}")
-    for name, v in (("weight", weight), ("bias", bias)):
-        if v is not None and v.shape != shape:
-            raise ValueError(f"layer_norm: {name} must have shape {shape}, got {v.shape}")
+    _check("layer_norm", input, shape, weight=weight, bias=bias)
     y = reshape(_standardize(reshape(input, -1, math.prod(shape)), eps), input.shape)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
@@ -128,9 +136,7 @@ def group_norm(
     if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise ValueError(f"group_norm: the channels of input {input.shape} cannot be cut into {num_groups} groups")
     n, channels = input.shape[:2]
-    for name, v in (("weight", weight), ("bias", bias)):
-        if v is not None and v.shape != (channels,):
-            raise ValueError(f"group_norm: input has {channels} channels, but {name} has shape {v.shape}")
+    _check("group_norm", input, (channels,), weight=weight, bias=bias)
     rows = reshape(input, n * num_groups, math.prod(input.shape[1:]) // num_groups)
     y = reshape(_standardize(rows, eps), input.shape)
     y = y if weight is None else y * per_channel(weight, input.ndim)
@@ -143,4 +149,5 @@ def instance_norm(
     """Mean 0 and variance 1 of every channel of every picture by itself; then `·weight + bias` (Ulyanov et al. 2016)."""
     if input.ndim < 3 or math.prod(input.shape[2:]) < 2:
         raise ValueError(f"instance_norm: needs at least 2 pixels a channel, input has shape {input.shape}")
+    _check("instance_norm", input, input.shape[1:2], weight=weight, bias=bias)
     return group_norm(input, input.shape[1], weight, bias, eps)

@@ -9,6 +9,7 @@ from typing import Any
 from minigan import functional as F
 from minigan.nn.linear import positive, uniform_weight
 from minigan.nn.module import Module
+from minigan.ops.shape import Int
 from minigan.tensor import Tensor
 
 IntOrPair = int | tuple[int, ...]
@@ -31,7 +32,7 @@ class _Conv(Module):
     ):
         name = type(self).__name__
         positive(name, in_channels=in_channels, out_channels=out_channels, groups=groups)
-        kernel = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)
+        kernel = (kernel_size,) * self.axes if isinstance(kernel_size, Int) else tuple(kernel_size)
         if len(kernel) != self.axes:
             raise ValueError(f"{name}: kernel_size must have {self.axes} entries, got {kernel_size}")
         for size in kernel:

@@ -10,7 +10,7 @@ import numpy as np
 from minigan import functional as F
 from minigan import init
 from minigan.nn.module import Module, Parameter
-from minigan.ops.shape import flatten, unflatten
+from minigan.ops.shape import Int, flatten, unflatten
 from minigan.tensor import Tensor
 
 
@@ -27,7 +27,7 @@ def _bounds(fan_in: int) -> tuple[float, float]:
 def positive(layer: str, **sizes: Any) -> None:
     """A ValueError unless every size is a positive integer."""
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, Int) or size < 1:
             raise ValueError(f"{layer}: {name} must be a positive integer, got {size!r}")
 
 

@@ -15,6 +15,7 @@ from minigan import backend
 from minigan.modes import no_grad
 from minigan.ops.shape import cast
 from minigan.tensor import Tensor
+from minigan.values import FLOATS
 
 
 class Parameter(Tensor):
@@ -162,16 +163,18 @@ class Module:
         return self
 
     def to(self, target: Any) -> Self:
-        """Move parameters and floating buffers to a dtype, or to a device."""
-        if isinstance(target, str) and target in backend.DEVICES:
-            return self
+        """Move parameters, their gradients and floating buffers to float32 or float64, or to a device."""
         if isinstance(target, str) and target not in ("float32", "float64"):
             backend.check_device(target)
+            return self
         dtype = np.dtype(target)
+        if dtype not in FLOATS:
+            raise TypeError(f"{type(self).__name__}.to: expected float32, float64 or a device, got {dtype}")
         for tensor in [*self.parameters(), *self.buffers()]:
-            if tensor.is_floating_point():
+            if tensor.is_floating_point() and tensor.dtype != dtype:
                 tensor._data = cast(tensor.detach(), dtype).data
                 tensor._version += 1
+                tensor.grad = None if tensor.grad is None else cast(tensor.grad, dtype)
         return self
 
     def float(self) -> Self:
@@ -203,7 +206,7 @@ class Module:
             If names are missing or unexpected, or shapes differ: the message lists all of them, and nothing was loaded.
         """
         own: dict[str, Tensor] = dict(self._named(Parameter | Buffer))  # type: ignore[arg-type]
-        new = {name: np.asarray(value) for name, value in state_dict.items() if name in own}
+        new = {name: np.asarray(value).astype(own[name].dtype) for name, value in state_dict.items() if name in own}
         misshapen = [
             f"{name}: {new[name].shape}, expected {own[name].shape}"
             for name in new
@@ -216,7 +219,7 @@ class Module:
             lines = [f"  {fault}: {', '.join(names)}" for fault, names in faults.items() if names]
             raise ValueError("\n".join([f"load_state_dict: the state does not fit {type(self).__name__}:", *lines]))
         for name, array in new.items():
-            own[name].data = np.array(array, dtype=own[name].dtype)
+            own[name].data = array
 
     # ---- for people
 
@@ -232,20 +235,21 @@ class Module:
         --------
         >>> from minigan import nn
         >>> print(nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 10)).summary((1, 8, 8)))
-        layer       output    parameters
-        ────────────────────────────────
+        layer       output     parameters
+        ─────────────────────────────────
         input       1 × 8 × 8
-        0  Conv2d   8 × 6 × 6         80
-        1  ReLU     8 × 6 × 6          0
-        2  Flatten  288                0
-        3  Linear   10             2,890
-        ────────────────────────────────
-        total                      2,970
+        0  Conv2d   8 × 6 × 6          80
+        1  ReLU     8 × 6 × 6           0
+        2  Flatten  288                 0
+        3  Linear   10              2,890
+        ─────────────────────────────────
+        total                       2,970
         """
         names = {id(module): name for name, module in self.named_modules()}
         modes = [(module, module.training) for module in self.modules()]
         dtype = next((p.dtype for p in self.parameters()), np.dtype(np.float32))
-        Module._watch = calls = []
+        calls: list[tuple[Module, Any]] = []
+        Module._watch = calls
         try:
             with no_grad():
                 self.eval()(Tensor(np.zeros((1, *input_shape), dtype)))
@@ -253,12 +257,13 @@ class Module:
             Module._watch = None
             for module, training in modes:
                 module.training = training
-        rows = [("input", _times(input_shape), "")]
+        rows: list[tuple[str, ...]] = [("input", _times(input_shape), "")]
         for module, result in calls:
             if not any(True for _ in module.children()):
                 shape = result.shape[1:] if isinstance(result, Tensor) else ()
                 count = sum(p.numel() for p in module.parameters())
-                rows.append((f"{names[id(module)]}  {type(module).__name__}".strip(), _times(shape), f"{count:,}"))
+                layer = f"{names.get(id(module), '')}  {type(module).__name__}".strip()
+                rows.append((layer, _times(shape), f"{count:,}"))
         total = sum(p.numel() for p in self.parameters())
         return _table(("layer", "output", "parameters"), rows, ("total", "", f"{total:,}"))
 

@@ -10,6 +10,7 @@ import numpy as np
 from minigan import functional as F
 from minigan.nn.linear import positive
 from minigan.nn.module import Buffer, Module, Parameter
+from minigan.ops.shape import Int
 from minigan.tensor import Tensor
 
 
@@ -84,7 +85,7 @@ class LayerNorm(Module):
     """`functional.layer_norm` over the last axes, with an affine map of its own."""
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        shape = (int(normalized_shape),) if isinstance(normalized_shape, Int) else tuple(normalized_shape)
         for size in shape:
             positive("LayerNorm", normalized_shape=size)
         self.normalized_shape, self.eps = shape, eps

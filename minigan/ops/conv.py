@@ -355,6 +355,9 @@ def conv_transpose2d_by_zero_insertion(
 
 
 def _spread(y: Tensor, weight: Tensor, geometry: Geometry, size: Pair, extra: Pair) -> Tensor:
+    # With output_padding ≥ stride, which a dilation allows, more windows fit into the result than y has pixels; a zero each.
+    more = [e // s for e, s in zip(extra, geometry.stride)]
+    y = pad_constant(y, ((0, 0), (0, 0), (0, more[0]), (0, more[1])))
     return Conv2dInputGrad(geometry, size)(y, weight)
 
 

@@ -58,18 +58,20 @@ def _names_places_once(index: Any) -> bool:
     return not builtins.any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
 
 
-def plain_index(index: Any) -> Any:
+def plain_index(operation: str, index: Any) -> Any:
     """`index` as NumPy takes it: Tensors become arrays, and so do the lists and tuples that are not the index itself."""
-    return tuple(_plain_part(part) for part in index) if isinstance(index, tuple) else _plain_part(index)
+    if isinstance(index, tuple):
+        return tuple(_plain_part(operation, part) for part in index)
+    return _plain_part(operation, index)
 
 
-def _plain_part(part: Any) -> Any:
+def _plain_part(operation: str, part: Any) -> Any:
     if isinstance(part, Tensor):
         part = part.data
     elif isinstance(part, Sequence):
         part = np.asarray(part, dtype=None if len(part) else np.int64)
     if isinstance(part, np.ndarray) and part.dtype.kind not in "iub":
-        raise TypeError(f"getitem: an index is made of integers or bools, got an array of {part.dtype}")
+        raise TypeError(f"{operation}: an index is made of integers or bools, got an array of {part.dtype}")
     return part
 
 
@@ -89,7 +91,7 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     >>> x[:, -1].tolist(), x[x > 3].tolist()
     ([2.0, 5.0], [4.0, 5.0])
     """
-    index = plain_index(index)
+    index = plain_index("getitem", index)
     try:
         return GetItem(index)(input)
     except IndexError as error:
@@ -104,7 +106,7 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
             "setitem: assignment would change a tensor that is in a graph. Make a new one instead: where(mask, value, x), "
             "cat([...]), or x.scatter_add(dim, index, value)"
         )
-    array, index = input.data.copy(), plain_index(index)
+    array, index = input.data.copy(), plain_index("setitem", index)
     try:
         array[index] = as_array(value)
     except (IndexError, ValueError) as error:
@@ -138,6 +140,7 @@ def index_select(input: Tensor, dim: int, index: Any) -> Tensor:
     if places.ndim != 1:
         raise ValueError(f"index_select: index must have one axis, got shape {places.shape}")
     dim = normalize_dim("index_select", dim, input.ndim)
+    _check_places("index_select", places, dim, input.shape[dim])
     return getitem(input, (slice(None),) * dim + (places,))
 
 
@@ -146,6 +149,13 @@ def _integers(operation: str, index: Any) -> Array:
     if array.dtype.kind not in "iu":
         raise TypeError(f"{operation}: index must be integers, got {array.dtype}")
     return array
+
+
+def _check_places(operation: str, index: Array, dim: int, size: int) -> None:
+    if index.size and (index.min() < 0 or index.max() >= size):
+        raise IndexError(
+            f"{operation}: index has values {index.min()} to {index.max()}, dim {dim} has places 0 to {size - 1}"
+        )
 
 
 def _along(operation: str, input_shape: Sequence[int], dim: int, index: Array) -> tuple[Array, ...]:
@@ -157,11 +167,7 @@ def _along(operation: str, input_shape: Sequence[int], dim: int, index: Array) -
     for i, (m, n) in enumerate(zip(index.shape, input_shape)):
         if i != dim and m > n:
             raise ValueError(f"{operation}: index {index.shape} is larger than input {tuple(input_shape)} in dim {i}")
-    size = input_shape[dim]
-    if index.size and (index.min() < 0 or index.max() >= size):
-        raise IndexError(
-            f"{operation}: index has values {index.min()} to {index.max()}, dim {dim} has places 0 to {size - 1}"
-        )
+    _check_places(operation, index, dim, input_shape[dim])
     places = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     places[dim] = index
     return tuple(places)

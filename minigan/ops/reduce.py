@@ -150,7 +150,7 @@ def var(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = 
 @tensor_method
 def std(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = False) -> Tensor:
     """The standard deviation, `√var`. Where all values are equal it has no derivative, which is taken to be 0."""
-    return _root(var(input, dim, correction, keepdim))
+    return _root(var(input, normalize_dims("std", dim, input.ndim), correction, keepdim))
 
 
 def _root(total: Tensor, order: float = 2.0) -> Tensor:
@@ -313,6 +313,8 @@ def norm(input: Tensor, p: Any = 2, dim: Dim = None, keepdim: bool = False) -> T
     """
     x = floating(input)
     axes = normalize_dims("norm", dim, x.ndim)
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
     order = 2.0 if p in (None, "fro") else float(p)
     if order == math.inf:
         return amax(abs(x), axes, keepdim)

@@ -1,4 +1,4 @@
-"""Operations that move values without computing: broadcasting, reshaping, padding, joining. Imports the tensor module and values.
+"""Operations that move values without computing: broadcasting, reshaping, padding, joining. Imports tensor and values.
 
 All of them are linear, and they come in pairs: the gradient of each is its partner (its *adjoint*, the transposed matrix),
 so a pair is closed under differentiation to every order.
