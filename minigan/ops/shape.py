@@ -537,7 +537,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if len({(len(s), s[:dim], s[dim + 1 :]) for s in shapes}) > 1:
         raise ValueError(f"cat: the shapes {', '.join(map(str, shapes))} may differ in dim {dim} only")
     dtypes = [x.dtype for x in tensors]
-    dtype = np.result_type(*[d for d in dtypes if d in FLOATS] or dtypes)  # floats win over integers, whatever their width
+    dtype = np.result_type(
+        *[d for d in dtypes if d in FLOATS] or dtypes
+    )  # floats win over integers, whatever their width
     return Cat(dim)(*[cast(x, dtype) for x in tensors])
 
 

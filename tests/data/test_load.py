@@ -50,8 +50,8 @@ def test_auto_falls_back_to_glyphs_and_says_why(monkeypatch, capsys):
 
 def test_a_folder(tmp_path):
     Image.new("RGB", (5, 9), "red").save(tmp_path / "a.png")
-    assert load(tmp_path).samples.shape == (1, 1, 28, 28)
-    assert load(str(tmp_path), size=8, mode="RGB").samples.shape == (1, 3, 8, 8)
+    assert load(tmp_path).samples.shape == (1, 3, 28, 28)
+    assert load(str(tmp_path), size=8, mode="L").samples.shape == (1, 1, 8, 8)
     with pytest.raises(ValueError, match="has no test set"):
         load(tmp_path, train=False)
     with pytest.raises(DataError, match="is a file"):
