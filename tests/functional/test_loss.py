@@ -317,6 +317,13 @@ def test_binary_cross_entropy_with_logits_is_exact_at_extreme_logits(scale, t):
     np.testing.assert_allclose(mg.grad(loss.sum(), x)[0].numpy(), [-t, 1 - t], rtol=1e-6, atol=1e-30)
 
 
+def test_the_little_that_a_right_answer_costs_keeps_its_digits():
+    """log(1 + e⁻²⁰) = 2·10⁻⁹ would be lost beside the 20 in 20 + log(1 + e⁻²⁰) − 20."""
+    x, t = mg.tensor([-20.0, 20.0]), mg.tensor([0.0, 1.0])
+    loss = functional.binary_cross_entropy_with_logits(x, t, reduction="none")
+    np.testing.assert_allclose(loss.numpy(), np.log1p(np.exp(-20)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("scale", [100.0, 1e4])
 def test_cross_entropy_is_exact_at_extreme_logits(scale):
     x = mg.tensor([[scale, -scale, 0.0]] * 2, requires_grad=True)

@@ -360,6 +360,19 @@ def test_in_evaluation_one_value_a_channel_is_enough_and_so_is_none(shape):
     np.testing.assert_array_equal(y.numpy(), np.full(shape, 0.5))
 
 
+@EVERY
+def test_an_empty_batch_gives_an_empty_result_and_gradients_of_0(name):
+    """Where the batch is not needed for its statistics."""
+    f, (x, w, b) = NORMS[name][0], inputs(name)
+    if name != "batch_norm, training":
+        x = x[:0].detach().requires_grad_()
+        with mg.backend.use_kernels("cpu"):
+            y = f(x, w, b)
+            gradients = mg.grad(y.sum(), [x, w, b])
+        assert y.shape == gradients[0].shape == (0, 6, 2, 3)
+        assert not any(g.numpy().any() for g in gradients)
+
+
 # ------------------------------------------------------------------------------------------------------------ errors
 
 

@@ -504,12 +504,14 @@ def test_summary_leaves_modes_running_statistics_gradients_and_chance_as_they_we
         np.testing.assert_array_equal(array, state[name])
 
 
-def test_a_summary_that_fails_leaves_the_modes_as_they_were_and_the_next_one_works():
+def test_a_summary_that_fails_leaves_the_modes_as_they_were_and_stops_watching():
     net = network()
     with pytest.raises(ValueError, match="conv2d: input of shape"):
         net.summary((3, 8, 8))
     assert all(m.training for m in net.modules())
+    assert Module._watch is None  # else every later call, with its result, would be kept
     assert len(table(net.summary((1, 8, 8)))) == 10
+    assert Module._watch is None
 
 
 def test_summary_of_a_float64_network_of_one_layer_and_of_a_layer_that_is_made_on_the_way():
