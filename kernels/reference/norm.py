@@ -100,7 +100,7 @@ def batch_norm_backward(
 def _batch_axes(x: np.ndarray) -> tuple[tuple[int, ...], int]:
     """All axes but the channels', and how many values they hold for each channel (1 for an empty batch: sums are 0)."""
     axes = (0, *range(2, x.ndim))
-    return axes, max(1, x.size // x.shape[1])
+    return axes, max(1, x.size // max(1, x.shape[1]))
 
 
 def _per_channel(values: np.ndarray | None, default: float, x: np.ndarray) -> np.ndarray:

@@ -229,11 +229,12 @@ def test_weight_and_bias_may_be_left_out_one_by_one(name, present):
     close(got.detach(), f(x, w if present[0] else ones, b if present[1] else zeros).detach())
 
 
-@EVERY
-def test_a_large_mean_beside_a_small_deviation_costs_no_digits(name):
-    """float32 pictures of brightness 1000 ± 1: the variance is taken from the deviations, not from Σx² − μ²."""
+@KERNELS
+@pytest.mark.parametrize("name", [name for name in NORMS if name != "batch_norm, eval"])
+def test_a_large_mean_beside_a_small_deviation_costs_few_digits(name, kernels):
+    """float32 pictures of brightness 1000 ± 1: the variance is taken from the deviations, not from ⟨x²⟩ − μ²."""
     f, (x, *_) = NORMS[name][0], inputs(name, np.float32)
-    if name != "batch_norm, eval":
+    with mg.backend.use_kernels(kernels):
         shifted = f(x.detach() + 1024.0, None, None)
         np.testing.assert_allclose(shifted.numpy(), f(x.detach(), None, None).numpy(), atol=2e-3)
 
@@ -360,17 +361,15 @@ def test_in_evaluation_one_value_a_channel_is_enough_and_so_is_none(shape):
     np.testing.assert_array_equal(y.numpy(), np.full(shape, 0.5))
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name in NORMS if name != "batch_norm, training"])
 def test_an_empty_batch_gives_an_empty_result_and_gradients_of_0(name):
-    """Where the batch is not needed for its statistics."""
     f, (x, w, b) = NORMS[name][0], inputs(name)
-    if name != "batch_norm, training":
-        x = x[:0].detach().requires_grad_()
-        with mg.backend.use_kernels("cpu"):
-            y = f(x, w, b)
-            gradients = mg.grad(y.sum(), [x, w, b])
-        assert y.shape == gradients[0].shape == (0, 6, 2, 3)
-        assert not any(g.numpy().any() for g in gradients)
+    x = x[:0].detach().requires_grad_()
+    with mg.backend.use_kernels("cpu"):
+        y = f(x, w, b)
+        gradients = mg.grad(y.sum(), [x, w, b])
+    assert y.shape == gradients[0].shape == (0, 6, 2, 3)
+    assert not any(g.numpy().any() for g in gradients)
 
 
 # ------------------------------------------------------------------------------------------------------------ errors

@@ -49,12 +49,17 @@ def build(library, name, make, settings):
 
 
 @pytest.mark.filterwarnings("ignore:reduction")  # PyTorch, about kl_div's "mean"
-@pytest.mark.parametrize("reduction", ["default", "mean", "sum", "none", "batchmean"])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(
+    ("name", "reduction"),
+    [
+        (name, reduction)
+        for name in LOSSES
+        for reduction in ("default", "mean", "sum", "none", "batchmean")
+        if reduction != "batchmean" or "KLDiv" in name
+    ],
+)
 def test_a_loss_is_its_function_and_pytorchs_value_and_gradient(torch, name, reduction):
     function, settings, x, t = LOSSES[name]
-    if reduction == "batchmean" and "KLDiv" not in name:
-        return
     settings = settings if reduction == "default" else settings | {"reduction": reduction}
     mine, yours = mg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
     a = build(nn, name, mg.tensor, settings)(mine, mg.tensor(t))

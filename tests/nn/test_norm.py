@@ -111,7 +111,7 @@ def test_a_pass_in_evaluation_moves_nothing():
 @KERNELS
 @pytest.mark.parametrize("name", [*BATCH_NORMS, *OTHERS])
 def test_first_and_second_derivatives_agree_with_differences(name, kernels):
-    """To the input and to the parameters, through the layer as it stands."""
+    """To the input; that the running statistics move meanwhile changes nothing, for training does not use them."""
     build, shape = (BATCH_NORMS | OTHERS)[name]
     layer = build(nn).double()
     x = mg.randn(*shape, dtype=np.float64, generator=np.random.default_rng(0), requires_grad=True)
