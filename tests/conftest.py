@@ -1,4 +1,4 @@
-"""Before anything is imported: one thread for BLAS and PyTorch, because a second one only waits at the sizes of the tests."""
+"""One thread for BLAS and PyTorch, set before either is imported: at the sizes of the tests a second one only waits."""
 
 import os
 
