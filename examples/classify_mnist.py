@@ -49,7 +49,7 @@ def predict(net: nn.Module, pictures, batch_size: int = 500) -> mg.Tensor:
 
 def main(argv: list[str] | None = None) -> float:
     run, settings, training, batches = train.begin(
-        "classify", __doc__, argv, with_labels=True, data="auto", epochs=2, batch_size=64, lr=1e-3, seed=0
+        "classify", __doc__, argv, classify=True, data="auto", epochs=2, batch_size=64, lr=1e-3, seed=0
     )
     test = data.load(settings.data, train=False)
 

@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     D_optimizer = optim.Adam(D.parameters(), settings.lr, betas=(0.5, 0.999))
 
     def step(reals):
-        """One step of D, then one of G."""
+        """One step of D, then one of G. `reals` is a list of one batch; with more, D would make a step with each."""
         real = mg.from_numpy(reals[0])
         fake = G(mg.randn(len(real), LATENT))
 
@@ -79,13 +79,12 @@ def main(argv: list[str] | None = None) -> None:
 
         # G maximises  E log D(G(z)):  the same cross-entropy, with target 1. The gradient travels back through D to the
         # pictures, and through them to G. D is frozen meanwhile, so that the gradients of its weights are not computed.
-        D.requires_grad_(False)
-        verdict = D(fake)
+        with nn.frozen(D):
+            verdict = D(fake)
         G_loss = bce(verdict, mg.ones_like(verdict))
         G_optimizer.zero_grad()
         G_loss.backward()
         G_optimizer.step()
-        D.requires_grad_(True)
 
         with mg.no_grad():
             D_real, D_fake = real_logits.sigmoid().mean(), fake_logits.sigmoid().mean()
@@ -105,7 +104,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     state = {"G": G, "D": D, "G_optimizer": G_optimizer, "D_optimizer": D_optimizer}
     train.fit(run, step, batches, state, steps=settings.steps, sample=sample)
-    print(f"The run is in {run.path}: look at samples/ and losses.png, or go on with  --resume {run.path} --epochs 2")
+    more = f"--resume {run.path} --steps {2 * settings.steps}"
+    print(f"The run is in {run.path}: look at samples/ and losses.png. For twice as many steps:  {more}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,13 @@
 Tensor([2., 4., 6.])
 
 The files, in the order in which they build on each other: backend (arrays and kernels), modes and values, tensor (the
-engine), ops (the primitives), creation, functional, nn, init, optim, check, losses, data, viz, train.
+engine), ops (the primitives), creation, functional, init, nn, optim, check, losses, data, viz, train.
 """
+
+import importlib
+from typing import Any
+
+from numpy import float32, float64, int64
 
 from minigan import backend, check, functional, init, nn, optim
 from minigan.creation import (
@@ -33,6 +38,7 @@ from minigan.creation import (
     tensor,
     zeros,
 )
+from minigan.functional import log_softmax, softmax
 from minigan.modes import AnomalyError, anomaly, enable_grad, is_grad_enabled, no_grad
 from minigan.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d, conv_transpose2d_by_zero_insertion
 from minigan.ops.elementwise import (
@@ -52,6 +58,7 @@ from minigan.ops.elementwise import (
     isnan,
     le,
     leaky_relu,
+    lerp,
     log,
     log1p,
     logical_and,
@@ -115,6 +122,7 @@ from minigan.ops.shape import (
     broadcast_to,
     cat,
     chunk,
+    clone,
     dilate,
     expand,
     expand_as,
@@ -123,15 +131,24 @@ from minigan.ops.shape import (
     movedim,
     narrow,
     permute,
+    repeat,
     reshape,
     roll,
     split,
     squeeze,
     stack,
     transpose,
+    unbind,
     unflatten,
     unsqueeze,
 )
 from minigan.tensor import Function, Tensor, grad
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """`mg.data`, `mg.losses`, `mg.train` and `mg.viz`, imported when they are first named."""
+    if name in ("data", "losses", "train", "viz"):
+        return importlib.import_module(f"minigan.{name}")
+    raise AttributeError(f"module 'minigan' has no attribute {name!r}")

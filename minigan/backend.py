@@ -4,7 +4,7 @@ Two things are chosen here, and nothing else in the package knows what was chose
 
 - the *arrays*. Operations are written in NumPy's vocabulary (`np.exp(x)`, `np.concatenate(xs)`), which hands an array of
   another library over to that library (`__array_ufunc__` and `__array_function__`, NEP 13 and NEP 18), and they make new
-  arrays with `like=` (NEP 35), so the same line serves any array that speaks these protocols;
+  arrays with `like=` (NEP 35). Today the arrays are NumPy's, on the device "cpu"; the operations need not change for others;
 - the *kernels*. Routines that NumPy has no good word for (convolution, batch norm, pooling windows) live in the folders of
   `minigan.kernels`, which are mirror images of each other. `kernels()` returns the chosen folder.
 

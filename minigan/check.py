@@ -62,7 +62,7 @@ def gradcheck(
     directions : int, default 3
         How many random directions are tried at each order.
     step : float, default 1e-5
-        h above. The difference is taken at h and at h/2: where the two disagree, the direction crosses a kink (|x| near
+        The h of the difference above. It is taken at h and at h/2: where the two disagree, the direction crosses a kink (|x| near
         0), and another one is drawn.
     rtol, atol : float
         How far the derivative may be from the difference: `atol + rtol·|difference|`, and what rounding in f can cause.
@@ -217,7 +217,8 @@ def _gradient(
 ) -> Sequence[Tensor | None]:
     """The gradient of Σ⟨w, y⟩, also where some outputs are constants."""
     reached = [(y, w) for y, w in zip(outputs, weights) if y.requires_grad]
-    return grad([y for y, _ in reached], inputs, [w for _, w in reached], create_graph, allow_unused=True)
+    seeds = [w for _, w in reached]
+    return grad([y for y, _ in reached], inputs, seeds, create_graph=create_graph, allow_unused=True)
 
 
 def _check_unrecorded(

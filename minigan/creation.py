@@ -42,7 +42,7 @@ def tensor(data: Any, dtype: Any = None, device: str = "cpu", requires_grad: boo
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
-    """A Tensor that shares the memory of a NumPy array."""
+    """A Tensor that shares the memory of a NumPy array, which must not be written to while a graph holds it."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(ndarray).__name__}")
     return Tensor(ndarray)
@@ -53,14 +53,19 @@ def from_dlpack(data: Any) -> Tensor:
     return Tensor(np.from_dlpack(data))
 
 
-def zeros(*size: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+def _float(dtype: Any) -> Any:
+    """The type asked for, or the default."""
+    return np.float32 if dtype is None else dtype
+
+
+def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of the given size."""
-    return Tensor(np.zeros(shape_argument("zeros", size), dtype), requires_grad)
+    return Tensor(np.zeros(shape_argument("zeros", size), _float(dtype)), requires_grad)
 
 
-def ones(*size: Any, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of the given size."""
-    return Tensor(np.ones(shape_argument("ones", size), dtype), requires_grad)
+    return Tensor(np.ones(shape_argument("ones", size), _float(dtype)), requires_grad)
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -74,9 +79,9 @@ def full_like(input: Tensor, fill_value: Any) -> Tensor:
     return Tensor(np.full_like(input.data, fill_value))
 
 
-def eye(n: int, m: int | None = None, dtype: Any = np.float32) -> Tensor:
+def eye(n: int, m: int | None = None, dtype: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
-    return Tensor(np.eye(n, m, dtype=dtype))
+    return Tensor(np.eye(n, m, dtype=_float(dtype)))
 
 
 def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -94,9 +99,9 @@ def arange(start: Any, end: Any = None, step: Any = 1, dtype: Any = None, requir
     return Tensor(values.astype(dtype or values.dtype), requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
+def linspace(start: float, end: float, steps: int, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
-    return Tensor(np.linspace(start, end, steps, dtype=dtype), requires_grad)
+    return Tensor(np.linspace(start, end, steps, dtype=_float(dtype)), requires_grad)
 
 
 # ---------------------------------------------------------------------------------------------------------- chance
@@ -134,18 +139,18 @@ def set_rng_state(state: dict[str, Any]) -> None:
 
 
 def randn(
-    *size: Any, dtype: Any = np.float32, generator: np.random.Generator | None = None, requires_grad: bool = False
+    *size: Any, dtype: Any = None, generator: np.random.Generator | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Draws from the normal distribution N(0, 1)."""
-    draw = (generator or _generator).standard_normal(shape_argument("randn", size), dtype=dtype)
+    draw = (generator or _generator).standard_normal(shape_argument("randn", size), dtype=_float(dtype))
     return Tensor(np.asarray(draw), requires_grad)
 
 
 def rand(
-    *size: Any, dtype: Any = np.float32, generator: np.random.Generator | None = None, requires_grad: bool = False
+    *size: Any, dtype: Any = None, generator: np.random.Generator | None = None, requires_grad: bool = False
 ) -> Tensor:
     """Draws from the uniform distribution on [0, 1)."""
-    draw = (generator or _generator).random(shape_argument("rand", size), dtype=dtype)
+    draw = (generator or _generator).random(shape_argument("rand", size), dtype=_float(dtype))
     return Tensor(np.asarray(draw), requires_grad)
 
 

@@ -1,4 +1,4 @@
-"""The engine's switches: whether operations record the graph, and whether every array is checked. Imports NumPy alone."""
+"""The engine's switches: whether operations record the graph, and whether every array is checked. Imports NumPy."""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""The engine: Tensor, Function, and the walk that differentiates. Imports NumPy, `minigan.modes` and `minigan.values`.
+"""The engine: Tensor, Function, and the walk that differentiates. Imports NumPy, backend, modes and values.
 
 A computation is a graph. Its places are Tensors; each was made by a Function, called its `grad_fn`, from other Tensors:
 
         x ──┐
             ├── Mul ── y ── Sum ── loss          loss.grad_fn is the Sum, whose inputs are (y,);
         w ──┘                                    y.grad_fn is the Mul, whose inputs are (x, w)
+
+A Tensor that no Function made, like x and w here, is a *leaf*. What is wanted is ∂loss/∂x, the gradient that arrives at x;
+in formulas it is written x̄, and the rule of the Mul, y = x·w, is x̄ = ȳ·w and w̄ = ȳ·x.
 
 A Function has two rules. `forward` computes with arrays. `backward` says what a gradient that arrives at the output is
 worth at each input, and it is written *in Tensor operations*: so a backward pass under `create_graph=True` records a graph
@@ -15,8 +18,9 @@ like any other computation, and the gradient can be differentiated again, to any
 Three decisions keep it safe:
 
 - A node refers to its inputs, never to its output. So the graph has no cycle and is freed the moment the loss is.
-- No array is ever changed in place. An optimiser gives a parameter a new array, which raises its version; nodes remember
-  the versions they saw, so a backward through a parameter that has changed since is an error, never a wrong number.
+- minigan never changes an array in place (nor may a program, while a graph holds it). An optimiser gives a parameter a
+  new array, which raises its version; nodes remember the versions they saw, so a backward through a parameter that has
+  been given new values since is an error, never a wrong number.
 - A Function has one output, so a Tensor and its `grad_fn` are two names for one place in the graph. A rule that wants its
   own output (`exp`, whose derivative is y itself) rebuilds the Tensor with `self.output()`.
 """
@@ -34,9 +38,6 @@ from minigan.modes import inspect_forward, mode, refuse_nonfinite, switch
 from minigan.values import Values, as_array
 
 _clock = itertools.count()  # numbers the nodes: an input is always older than what is made of it
-
-
-# -------------------------------------------------------------------------------------------------- Function: a node
 
 
 class Function:
@@ -80,7 +81,12 @@ class Function:
     stack: Any = None  # of the forward call, in anomaly mode
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        out = Tensor._wrap(self.forward(*[x._data for x in inputs]))
+        with np.errstate(all="ignore"):  # overflow is no news, as in PyTorch; anomaly mode finds where it began
+            try:
+                arrays = [x._data for x in inputs]
+            except AttributeError:
+                raise TypeError(f"{self.name}: expected Tensors, got {[type(x).__name__ for x in inputs]}") from None
+            out = Tensor._wrap(self.forward(*arrays))
         if mode.anomaly:
             self.stack = inspect_forward(out._data, self.name)
         tracked = tuple([x.requires_grad for x in inputs])
@@ -111,16 +117,18 @@ class Function:
             if x._version != version:
                 raise RuntimeError(
                     f"{self.name}: backward through {x.name or 'a tensor'} of shape {x.shape} (input {i}), which was given "
-                    f"new values after the forward pass, so the gradient would be wrong. Call backward() before the "
+                    f"new values after the forward pass, so the gradient may be wrong. Call backward() before the "
                     f"optimiser's step(), or run the forward pass again after it."
                 )
         self.needs = needs
         gradients = self.backward(grad)
-        if isinstance(gradients, Tensor) or len(gradients) != len(self.inputs):
+        if not isinstance(gradients, tuple | list) or len(gradients) != len(self.inputs):
             raise RuntimeError(f"{self.name}.backward must return a tuple, one gradient for each input")
         for i, (x, gradient) in enumerate(zip(self.inputs, gradients)):
             if gradient is None or not needs[i]:
                 continue
+            if not isinstance(gradient, Tensor):
+                raise TypeError(f"{self.name}.backward must return Tensors, not {type(gradient).__name__} (input {i})")
             if gradient.shape != x.shape or gradient.dtype != x.dtype:
                 raise RuntimeError(
                     f"{self.name}.backward returned a gradient of shape {gradient.shape} and type {gradient.dtype} for "
@@ -131,13 +139,11 @@ class Function:
             yield x, gradient
 
 
-# ---------------------------------------------------------------------------------------------- grad: the walk itself
-
-
 def grad(
     outputs: Tensor | Sequence[Tensor],
     inputs: Tensor | Sequence[Tensor],
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    *,
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor, ...]:
@@ -205,7 +211,7 @@ def grad(
             raise RuntimeError(
                 f"grad: no output depends on input {i} of shape {x.shape}{why}. Pass allow_unused=True to get None for it."
             )
-    found = [grads.get(_place(x)) for x in inputs]  # one constant may be found twice: hand out Tensors
+    found = [grads.get(_place(x)) for x in inputs]  # may be one Tensor twice, for a and b in a + b: detach parts them
     return tuple([g if g is None or g.requires_grad else g.detach() for g in found])  # type: ignore[misc]
 
 
@@ -262,9 +268,6 @@ def _seed(y: Tensor, gradient: Tensor | None) -> Tensor:
     return gradient if mode.recording else gradient.detach()
 
 
-# ------------------------------------------------------------------------------------------------------------ Tensor
-
-
 class Tensor(Values):
     """An array, and its place in the graph.
 
@@ -316,7 +319,7 @@ class Tensor(Values):
     def _wrap(data: Array, grad_fn: Function | None = None) -> Tensor:
         """A Tensor around an array that an operation made, with nothing checked."""
         self = object.__new__(Tensor)
-        self._data = data if isinstance(data, np.ndarray) else np.asarray(data)
+        self._data = data if isinstance(data, np.ndarray) else as_array(np.asarray(data))
         self._version = 0
         self.grad = self.name = None
         self.grad_fn = grad_fn
@@ -325,7 +328,7 @@ class Tensor(Values):
 
     @property
     def data(self) -> Array:
-        """The array. Giving a leaf a new one (`p.data = p.data - lr * g`) raises its version."""
+        """The array itself, to be read. Giving a leaf a new one (`p.data = p.data - lr * g`) raises its version."""
         return self._data
 
     @data.setter
@@ -333,6 +336,10 @@ class Tensor(Values):
         if self.grad_fn is not None:
             raise RuntimeError(
                 f"data: only a leaf gets new data; {self.grad_fn.name} made this tensor: detach() it first"
+            )
+        if array is self._data:
+            raise RuntimeError(
+                "data: p.data -= v has changed an array that a graph may hold; write p.data = p.data - v"
             )
         array = as_array(array)
         if array.shape != self.shape or array.dtype != self.dtype:
@@ -347,7 +354,7 @@ class Tensor(Values):
     def is_leaf(self) -> bool:
         return self.grad_fn is None
 
-    def backward(self, gradient: Tensor | None = None, inputs: Tensor | Sequence[Tensor] | None = None) -> None:
+    def backward(self, gradient: Tensor | None = None, *, inputs: Tensor | Sequence[Tensor] | None = None) -> None:
         """Add the gradient of this tensor to the `.grad` of every leaf it depends on, or of `inputs` alone.
 
         Parameters
@@ -355,19 +362,14 @@ class Tensor(Values):
         gradient : Tensor, optional
             What arrives at this tensor; 1 if it has one element.
         inputs : Tensor or sequence of Tensors, optional
-            The leaves to differentiate with respect to; the gradients of others are not computed.
-
-        Raises
-        ------
-        RuntimeError
-            As `grad` does.
+            The places to differentiate with respect to; the gradients of others are not computed.
         """
         if inputs is None:
             places = [self, *[x for node in _ancestors([self]) for x in node.inputs]]
             inputs = [x for x in places if x.grad_fn is None and x.requires_grad]
-        leaves = list(dict.fromkeys((inputs,) if isinstance(inputs, Tensor) else inputs))
-        for x, g in zip(leaves, grad(self, leaves, gradient, allow_unused=True)):
-            if g is not None:
+        places = list(dict.fromkeys((inputs,) if isinstance(inputs, Tensor) else inputs))
+        for x, g in zip(places, grad(self, places, gradient, allow_unused=True)):
+            if g is not None:  # an array of its own, which nothing else holds
                 x.grad = Tensor._wrap(np.array(g._data, order="C") if x.grad is None else x.grad._data + g._data)
 
     def detach(self) -> Tensor:
@@ -382,11 +384,6 @@ class Tensor(Values):
             raise RuntimeError("requires_grad: only a leaf can be told so; detach() gives a tensor outside the graph")
         self.requires_grad = requires_grad
         return self
-
-    def __dlpack__(self, **options: Any) -> Any:
-        if self.requires_grad:
-            raise BufferError("__dlpack__: the tensor requires a gradient, which DLPack cannot carry; pass x.detach()")
-        return super().__dlpack__(**options)
 
     def __repr__(self) -> str:
         place = [f"grad_fn={self.grad_fn}"] if self.grad_fn else ["requires_grad=True"] if self.requires_grad else []

@@ -25,12 +25,9 @@ def as_array(data: Any) -> Array:
     """
     if isinstance(data, Values):
         return data._data
-    if isinstance(data, np.ndarray | np.generic) or hasattr(data, "__array__"):
-        array = np.asarray(data)
-    else:
-        array = np.asarray(data)
-        if array.dtype == np.float64:
-            array = array.astype(np.float32)
+    array = np.asarray(data)
+    if array.dtype == np.float64 and not hasattr(data, "__array__"):  # Python's floats have no type of their own
+        array = array.astype(np.float32)
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in FLOATS and array.dtype.kind not in "iub":
@@ -46,6 +43,7 @@ class Values:
     __slots__ = ("_data",)
 
     _data: Array
+    requires_grad: bool  # of the graph's side
     __array_ufunc__ = None  # array * tensor is Tensor.__rmul__, never an array of Tensors
 
     @property
@@ -102,6 +100,8 @@ class Values:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("__dlpack__: the tensor requires a gradient, which DLPack cannot carry; pass x.detach()")
         return self._data.__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
@@ -129,6 +129,10 @@ class Values:
         return int(self.item())
 
     # ---- for people
+
+    def __format__(self, spec: str) -> str:
+        """`f"{loss:.3f}"` for a tensor of one element; the repr where nothing is asked for."""
+        return format(self.item(), spec) if spec else repr(self)
 
     def _describe(self) -> list[str]:
         """What stands between the brackets of the repr: the values if they are few, else shape and range."""

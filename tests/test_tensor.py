@@ -959,3 +959,49 @@ def test_backward_frees_the_gradients_it_is_done_with(no_gc):
     before = sum(isinstance(o, Tensor) for o in gc.get_objects())
     y.backward()
     assert most <= 4
+
+
+def test_changing_data_in_place_is_refused():
+    p = mg.tensor([1.0, 2.0], requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"write p\.data = p\.data - v"):
+        p.data -= 0.5
+
+
+@pytest.mark.parametrize(
+    ("backward", "message"),
+    [
+        (lambda self, grad: None, "Wrong.backward must return a tuple, one gradient for each input"),
+        (lambda self, grad: (grad.data,), r"Wrong.backward must return Tensors, not ndarray \(input 0\)"),
+    ],
+)
+def test_a_rule_that_returns_no_tensors_is_told_so(backward, message):
+    Wrong = type("Wrong", (mg.Function,), {"forward": lambda self, x: x * 2, "backward": backward})
+    with pytest.raises((RuntimeError, TypeError), match=message):
+        Wrong()(mg.ones(2, requires_grad=True)).sum().backward()
+
+
+def test_a_function_takes_tensors_and_makes_numbers():
+    Wrong = type("Wrong", (mg.Function,), {"forward": lambda self, x: "a"})
+    with pytest.raises(TypeError, match=r"Wrong: expected Tensors, got \['ndarray'\]"):
+        Wrong()(np.ones(2))
+    with pytest.raises(TypeError, match="expected numbers"):
+        Wrong()(mg.ones(2))
+
+
+def test_overflow_is_silent():
+    big = mg.full((2, 2), 3e38)
+    assert not (big.sum() + (big @ big).sum() + big.exp().sum()).isfinite().item()
+
+
+def test_a_number_can_be_formatted():
+    assert f"{mg.tensor(2.0 / 3):.3f}" == "0.667"
+    assert f"{mg.tensor([1.0])}" == "Tensor([1.])"
+
+
+def test_the_parts_that_take_longer_to_load_are_there_when_they_are_named():
+    assert mg.data.Batches
+    assert mg.losses.discriminator_loss
+    assert mg.viz.save_image
+    assert mg.train.fit
+    with pytest.raises(AttributeError, match="has no attribute 'daat'"):
+        mg.daat  # noqa: B018

@@ -1,7 +1,7 @@
 """What the networks learn from: images and points, as arrays in memory, and batches of them.
 
-`load` is the one door: a name (`mnist`, `fashion`, `glyphs`) or the path of a folder of images. Imports nothing of
-minigan but its own modules, and of other libraries only NumPy; the rest is loaded when it is needed.
+`load` is the one door: a name (`mnist`, `fashion`, `glyphs`) or the path of a folder of images. Imports of minigan
+only the files module, and of other libraries only NumPy; the rest is loaded when it is needed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from minigan.data.mnist import fashion_mnist, mnist
 from minigan.data.toy import grid, ring, swiss_roll, two_moons
 
 __all__ = [
+    "NAMES",
     "Batches",
     "DataError",
     "Dataset",
@@ -36,7 +37,7 @@ __all__ = [
     "two_moons",
 ]
 
-_NAMES = ("auto", "mnist", "fashion", "glyphs")
+NAMES = ("auto", "mnist", "fashion", "glyphs")  # what `load` knows besides folders
 
 
 def load(
@@ -74,7 +75,7 @@ def load(
     ValueError: load: no dataset or folder is called 'mnits'. Did you mean 'mnist'? Known are auto, mnist, fashion and \
 glyphs; anything else is taken as the path of a folder of images.
     """
-    if name not in _NAMES:
+    if name not in NAMES:
         return _load_folder(name, train, size, mode or "RGB")
     if size != 28 or mode not in (None, "L"):
         raise ValueError(
@@ -100,11 +101,11 @@ def _glyphs(train: bool) -> Dataset:
 
 def _load_folder(name: str | os.PathLike[str], train: bool, size: int, mode: str) -> Dataset:
     if not Path(name).expanduser().exists():
-        near = difflib.get_close_matches(str(name).lower(), _NAMES, n=1)
+        near = difflib.get_close_matches(str(name).lower(), NAMES, n=1)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"load: no dataset or folder is called {str(name)!r}.{guess} Known are {', '.join(_NAMES[:-1])} and "
-            f"{_NAMES[-1]}; anything else is taken as the path of a folder of images."
+            f"load: no dataset or folder is called {str(name)!r}.{guess} Known are {', '.join(NAMES[:-1])} and "
+            f"{NAMES[-1]}; anything else is taken as the path of a folder of images."
         )
     if not train:
         raise ValueError(f"load: the folder {name} has no test set; load the folder that holds your test images.")

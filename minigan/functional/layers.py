@@ -134,7 +134,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, generator: np.random.Generator | None = None
+    input: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
 ) -> Tensor:
     """In training, each element becomes 0 with probability p, and the others grow by 1/(1 − p) (Srivastava et al. 2014)."""
     if not 0 <= p <= 1:

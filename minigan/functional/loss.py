@@ -48,19 +48,19 @@ def _check_class_weights(operation: str, weight: Tensor | None, classes: int) ->
         )
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """`(x − t)²`. Between discriminator outputs and labels it is the LSGAN's loss."""
     x, t = _pair("mse_loss", input, target)
     return _reduce("mse_loss", (x - t) ** 2, reduction)
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """`|x − t|`."""
     x, t = _pair("l1_loss", input, target)
     return _reduce("l1_loss", abs(x - t), reduction)
 
 
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """`½d²/β` where d = |x − t| is under β, `d − β/2` beyond (Girshick 2015, eq. 3)."""
     if beta < 0:
         raise ValueError(f"smooth_l1_loss: beta must not be negative, got {beta}")
@@ -71,7 +71,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor, target: Tensor, weight: Tensor | None = None, *, reduction: str = "mean"
 ) -> Tensor:
     """`−t·log p − (1 − t)·log(1 − p)` of probabilities p; each logarithm is at least −100.
 
@@ -101,6 +101,7 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
@@ -130,7 +131,7 @@ def binary_cross_entropy_with_logits(
     return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
-def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
+def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
     """`−x[target]` of log-probabilities x, `(N, C)` or `(N, C, ...)`; the mean is weighted by the classes' weights.
 
     Parameters
@@ -167,6 +168,7 @@ def cross_entropy(
     input: Tensor,
     target: Any,
     weight: Tensor | None = None,
+    *,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -218,7 +220,7 @@ def cross_entropy(
     return _reduce("cross_entropy", -sum(each, 1), reduction)
 
 
-def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """`t·(log t − x)` of log-probabilities x: the divergence KL(t‖p) where p = eˣ.
 
     Parameters

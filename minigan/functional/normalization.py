@@ -27,7 +27,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """`α·(x − μ)/√(σ² + ε) + β` for each channel (Ioffe and Szegedy 2015, Algorithm 1).
+    """`γ·(x − μ)/√(σ² + ε) + β` for each channel (Ioffe and Szegedy 2015, Algorithm 1).
 
     In training (or without running statistics) μ and σ² are those of the batch, and the running statistics move:
     `running ← (1 − momentum)·running + momentum·batch`, with the unbiased variance. They move in *every* such forward
@@ -39,7 +39,7 @@ def batch_norm(
     running_mean, running_var : Tensor `(C,)` or None
         Given new values in training.
     weight, bias : Tensor, `(C,)`, optional
-        α and β.
+        γ and β.
     training : bool, default False
     momentum : float, default 0.1
         How much of the new batch enters; PyTorch's meaning, the reverse of some other libraries'.
@@ -93,7 +93,7 @@ def _check(operation: str, input: Tensor, shape: tuple[int, ...], **vectors: Ten
 
 
 def _affine(input: Tensor, weight: Tensor | None, bias: Tensor | None, channels: int) -> tuple[Tensor, Tensor]:
-    """α and β; ones and zeros where there are none."""
+    """γ and β; ones and zeros where there are none."""
     one = Tensor(np.ones(channels, dtype=input.dtype, like=input.data)) if weight is None else weight
     zero = Tensor(np.zeros(channels, dtype=input.dtype, like=input.data)) if bias is None else bias
     return one, zero

@@ -1,5 +1,6 @@
 """Networks: modules with parameters, in PyTorch's names. Imports functional and init."""
 
+from minigan import functional, init
 from minigan.nn.activation import (
     ELU,
     GELU,
@@ -26,6 +27,6 @@ from minigan.nn.loss import (
     NLLLoss,
     SmoothL1Loss,
 )
-from minigan.nn.module import Buffer, Module, ModuleList, Parameter, Sequential
+from minigan.nn.module import Buffer, Module, ModuleList, Parameter, Sequential, frozen
 from minigan.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from minigan.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, PixelShuffle, Upsample

@@ -1,4 +1,7 @@
-"""Activation layers: the functions as modules. Imports module and functional."""
+"""Activation layers: the functions as modules. Imports module and functional.
+
+`inplace` is taken where PyTorch's layers take it, so that its programs run; here no array is ever changed in place.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,9 @@ from minigan.tensor import Tensor
 class ReLU(Module):
     """`max(x, 0)`."""
 
+    def __init__(self, inplace: bool = False):
+        pass
+
     def forward(self, input: Tensor) -> Tensor:
         return F.relu(input)
 
@@ -19,7 +25,7 @@ class ReLU(Module):
 class LeakyReLU(Module):
     """`x` where x > 0, else `negative_slope · x`. DCGAN's discriminator uses 0.2."""
 
-    def __init__(self, negative_slope: float = 0.01):
+    def __init__(self, negative_slope: float = 0.01, inplace: bool = False):
         self.negative_slope = negative_slope
 
     def forward(self, input: Tensor) -> Tensor:
@@ -42,7 +48,7 @@ class PReLU(Module):
 class ELU(Module):
     """`x` where x > 0, else `α(eˣ − 1)`."""
 
-    def __init__(self, alpha: float = 1.0):
+    def __init__(self, alpha: float = 1.0, inplace: bool = False):
         self.alpha = alpha
 
     def forward(self, input: Tensor) -> Tensor:
@@ -64,6 +70,9 @@ class GELU(Module):
 
 class SiLU(Module):
     """`x·σ(x)`, also called Swish."""
+
+    def __init__(self, inplace: bool = False):
+        pass
 
     def forward(self, input: Tensor) -> Tensor:
         return F.silu(input)

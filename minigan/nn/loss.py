@@ -14,7 +14,7 @@ class _Loss(Module):
 
     function: Any
 
-    def __init__(self, reduction: str = "mean", **settings: Any):
+    def __init__(self, *, reduction: str = "mean", **settings: Any):
         self.settings = {"reduction": reduction, **settings}
 
     def forward(self, input: Tensor, target: Any) -> Tensor:
@@ -38,8 +38,8 @@ class SmoothL1Loss(_Loss):
 
     function = staticmethod(F.smooth_l1_loss)
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0):
-        super().__init__(reduction, beta=beta)
+    def __init__(self, *, reduction: str = "mean", beta: float = 1.0):
+        super().__init__(reduction=reduction, beta=beta)
 
 
 class BCELoss(_Loss):
@@ -47,8 +47,8 @@ class BCELoss(_Loss):
 
     function = staticmethod(F.binary_cross_entropy)
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
-        super().__init__(reduction, weight=weight)
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction, weight=weight)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -63,8 +63,8 @@ class BCEWithLogitsLoss(_Loss):
 
     function = staticmethod(F.binary_cross_entropy_with_logits)
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None):
-        super().__init__(reduction, weight=weight, pos_weight=pos_weight)
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean", pos_weight: Tensor | None = None):
+        super().__init__(reduction=reduction, weight=weight, pos_weight=pos_weight)
 
 
 class CrossEntropyLoss(_Loss):
@@ -72,8 +72,8 @@ class CrossEntropyLoss(_Loss):
 
     function = staticmethod(F.cross_entropy)
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean", label_smoothing: float = 0.0):
-        super().__init__(reduction, weight=weight, label_smoothing=label_smoothing)
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean", label_smoothing: float = 0.0):
+        super().__init__(reduction=reduction, weight=weight, label_smoothing=label_smoothing)
 
 
 class NLLLoss(_Loss):
@@ -81,8 +81,8 @@ class NLLLoss(_Loss):
 
     function = staticmethod(F.nll_loss)
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
-        super().__init__(reduction, weight=weight)
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean"):
+        super().__init__(reduction=reduction, weight=weight)
 
 
 class KLDivLoss(_Loss):
@@ -90,5 +90,5 @@ class KLDivLoss(_Loss):
 
     function = staticmethod(F.kl_div)
 
-    def __init__(self, reduction: str = "mean", log_target: bool = False):
-        super().__init__(reduction, log_target=log_target)
+    def __init__(self, *, reduction: str = "mean", log_target: bool = False):
+        super().__init__(reduction=reduction, log_target=log_target)

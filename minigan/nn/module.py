@@ -7,6 +7,7 @@ one, in the order in which they were assigned; nothing else keeps a list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -275,6 +276,33 @@ class Module:
         inside = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in self.named_children()]
         body = "\n  " + "\n  ".join(inside) + "\n" if inside else self.extra_repr()
         return f"{type(self).__name__}({body})"
+
+
+@contextmanager
+def frozen(module: Module) -> Iterator[Module]:
+    """Inside the `with` block the parameters are constants; afterwards those that were learned before are learned again.
+
+    What is computed inside records no path to the weights, so their gradients are not computed when it is differentiated;
+    gradients still flow *through* the module to its input.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> D, picture = mg.nn.Linear(4, 1), mg.ones(1, 4, requires_grad=True)
+    >>> with mg.nn.frozen(D):
+    ...     verdict = D(picture)
+    >>> verdict.backward()
+    >>> picture.grad is not None, D.weight.grad is None
+    (True, True)
+    """
+    learned = [p for p in module.parameters() if p.requires_grad]
+    for p in learned:
+        p.requires_grad = False
+    try:
+        yield module
+    finally:
+        for p in learned:
+            p.requires_grad = True
 
 
 def _times(shape: tuple[int, ...]) -> str:

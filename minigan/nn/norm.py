@@ -23,7 +23,7 @@ class _BatchNorm(Module):
         self,
         num_features: int,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
     ):
@@ -42,6 +42,9 @@ class _BatchNorm(Module):
             )
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+        momentum = self.momentum
+        if momentum is None:  # the plain average of all batches so far
+            momentum = 1 / max(1, int(self.num_batches_tracked)) if self.num_batches_tracked is not None else 0.0
         return F.batch_norm(
             input,
             self.running_mean,
@@ -49,7 +52,7 @@ class _BatchNorm(Module):
             self.weight,
             self.bias,
             self.training,
-            self.momentum,
+            momentum,
             self.eps,
         )
 
@@ -58,17 +61,16 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    """`functional.batch_norm` of `(N, C)` or `(N, C, L)`, with α, β and running statistics of its own.
+    """`functional.batch_norm` of `(N, C)` or `(N, C, L)`, with γ, β and running statistics of its own.
 
-    The second argument is ε, the third the momentum: `BatchNorm1d(c, 0.8)`, seen in a well-known collection of GANs,
-    does not mean what it was meant to.
+    The second argument is ε and the third the momentum: `BatchNorm1d(c, 0.8)`, a common slip, sets ε to 0.8.
     """
 
     axes = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """`functional.batch_norm` of `(N, C, H, W)`, with α, β and running statistics of its own.
+    """`functional.batch_norm` of `(N, C, H, W)`, with γ, β and running statistics of its own.
 
     Examples
     --------

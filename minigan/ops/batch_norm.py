@@ -22,7 +22,7 @@ def per_channel(v: Tensor, ndim: int) -> Tensor:
 
 
 def batch_norm_definition(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-    """`α·(x − μ)/√(σ² + ε) + β`, with the mean μ and the (biased) variance σ² of each channel over batch and space.
+    """`γ·(x − μ)/√(σ² + ε) + β`, with the mean μ and the (biased) variance σ² of each channel over batch and space.
 
     Source: Ioffe and Szegedy, Batch Normalization (2015), Algorithm 1.
     """
@@ -40,7 +40,7 @@ class BatchNorm(Function):
 
     With x̂ = (x − μ)/√(σ² + ε) and M elements in a channel, and means ⟨·⟩ taken over them,
 
-        β̄ = Σ ȳ,    ᾱ = Σ ȳ·x̂,    x̄ = α/√(σ² + ε) · (ȳ − ⟨ȳ⟩ − x̂·⟨ȳ·x̂⟩):
+        β̄ = Σ ȳ,    γ̄ = Σ ȳ·x̂,    x̄ = γ/√(σ² + ε) · (ȳ − ⟨ȳ⟩ − x̂·⟨ȳ·x̂⟩):
 
     the gradient loses its mean and its component along x̂, because y does not change when x is shifted or scaled.
     """

@@ -1,9 +1,9 @@
 """The convolution family, and what a transposed convolution is. Imports shape, elementwise and the kernels' chooser.
 
 One trilinear form contains the whole family. Over the index set of a convolution (sample n, groups left out, input channel
-c, output channel o, output pixel p, kernel pixel q, so that the input pixel is s·p + d·q − padding) let
+c, output channel o, output pixel u, kernel pixel i, so that the input pixel is s·u + d·i − p) let
 
-    T(x, W, g) = Σ  x[n, c, s·p + d·q − padding] · W[o, c, q] · g[n, o, p].
+    T(x, W, g) = Σ  x[n, c, s·u + d·i − p] · W[o, c, i] · g[n, o, u].
 
 It is linear in each of its arguments, so its three partial derivatives are all there is:
 
@@ -16,8 +16,8 @@ derivatives of every order; nothing else in this file computes.
 
     operation                     gradient to its first argument     gradient to its second argument
     y = conv2d(x, W)              input_grad(ȳ, W)                   weight_grad(x, ȳ)
-    x̂ = input_grad(y, W)          conv2d(x̂̄, W)                      weight_grad(x̂̄, y)
-    Ŵ = weight_grad(x, y)         input_grad(y, Ŵ̄)                   conv2d(x, Ŵ̄)
+    X = input_grad(y, W)          conv2d(X̄, W)                      weight_grad(X̄, y)
+    V = weight_grad(x, y)         input_grad(y, V̄)                   conv2d(x, V̄)
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Conv2d(Function):
 
 
 class Conv2dInputGrad(Function):
-    """x̂ = ∂T/∂x (y, W): the transposed convolution, onto a picture of `input_size`."""
+    """X = ∂T/∂x (y, W): the transposed convolution, onto a picture of `input_size`."""
 
     def __init__(self, geometry: Geometry, input_size: tuple[int, ...]):
         self.geometry, self.input_size = geometry, input_size
@@ -97,7 +97,7 @@ class Conv2dInputGrad(Function):
 
 
 class Conv2dWeightGrad(Function):
-    """Ŵ = ∂T/∂W (x, y)."""
+    """V = ∂T/∂W (x, y)."""
 
     def __init__(self, geometry: Geometry):
         self.geometry = geometry
@@ -127,7 +127,7 @@ def conv2d(
 ) -> Tensor:
     """A convolution (without flipping the kernel, as everywhere in deep learning).
 
-    `y[n, o, i, j] = bias[o] + Σ_{c, u, v} x[n, c, s·i + d·u − p, s·j + d·v − p] · W[o, c, u, v]`
+    `y[n, o, u, v] = bias[o] + Σ_{c, i, j} x[n, c, s·u + d·i − p, s·v + d·j − p] · W[o, c, i, j]`
 
     Parameters
     ----------
@@ -205,21 +205,21 @@ def _convolve(
             f"{name}: {w.shape[0]} output channels (weight of shape {weight.shape}) cannot be cut into {groups} groups"
         )
     kernel = (w.shape[2], w.shape[3])
-    steps = _pair(name, "stride", stride, axes, 1)
-    taps = _pair(name, "dilation", dilation, axes, 1)
+    steps = pair(name, "stride", stride, axes, 1)
+    taps = pair(name, "dilation", dilation, axes, 1)
     if padding == "same":
         if set(steps) != {1}:
             raise ValueError(f"{name}: padding='same' needs stride 1, got {stride}")
         total = [d * (k - 1) for d, k in zip(taps, kernel)]
         x = pad_constant(x, ((0, 0), (0, 0), *((t // 2, t - t // 2) for t in total)))
         padding = 0
-    border = _pair(name, "padding", 0 if padding == "valid" else padding, axes, 0)
+    border = pair(name, "padding", 0 if padding == "valid" else padding, axes, 0)
     geometry = Geometry(kernel, steps, border, taps, groups)
     out = geometry.output_size(x.shape[2:])
     if min(out) < 1:
         raise ValueError(
-            f"{name}: the result would be empty: a kernel of {_show(kernel, axes)} with dilation {_show(taps, axes)} does "
-            f"not fit into a picture of {_show(x.shape[2:], axes)} with padding {_show(border, axes)}"
+            f"{name}: the result would be empty: a kernel of {show(kernel, axes)} with dilation {show(taps, axes)} does "
+            f"not fit into a picture of {show(x.shape[2:], axes)} with padding {show(border, axes)}"
         )
     y = Conv2d(geometry)(x, w)
     return _from_pictures(_add_bias(name, y, bias), axes, batched)
@@ -241,7 +241,7 @@ def conv_transpose2d(
     """The transposed convolution: the adjoint of `conv2d` with the same weight, stride and padding.
 
     Where `conv2d` gathers the pixels under a window into one number, this spreads one number over the pixels of a window:
-    `x̂[n, c, s·i + d·u − p, s·j + d·v − p] += y[n, o, i, j] · W[o, c, u, v]`. So it is the gradient of `conv2d` with
+    `X[n, c, s·u + d·i − p, s·v + d·j − p] += y[n, o, u, v] · W[o, c, i, j]`. So it is the gradient of `conv2d` with
     respect to its input, and is computed as such; no inserted zero is ever multiplied. What it *means* as a picture is
     `conv_transpose2d_by_zero_insertion`, and the two are equal.
 
@@ -397,10 +397,10 @@ def _transpose_convolve(
     if w.shape[0] % groups:
         raise ValueError(f"{name}: {w.shape[0]} input channels cannot be cut into {groups} groups")
     kernel = (w.shape[2], w.shape[3])
-    steps = _pair(name, "stride", stride, axes, 1)
-    border = _pair(name, "padding", padding, axes, 0)
-    taps = _pair(name, "dilation", dilation, axes, 1)
-    extra = _pair(name, "output_padding", output_padding, axes, 0)
+    steps = pair(name, "stride", stride, axes, 1)
+    border = pair(name, "padding", padding, axes, 0)
+    taps = pair(name, "dilation", dilation, axes, 1)
+    extra = pair(name, "output_padding", output_padding, axes, 0)
     if any(e >= max(s, d) for e, s, d in zip(extra, steps, taps)):
         raise ValueError(
             f"{name}: output_padding {output_padding} must be less than the stride {stride} or the dilation {dilation}"
@@ -411,8 +411,8 @@ def _transpose_convolve(
     )
     if min(height, width) < 1:
         raise ValueError(
-            f"{name}: the result would be empty: a picture of {_show(y.shape[2:], axes)}, a kernel of "
-            f"{_show(kernel, axes)} and padding {_show(border, axes)} leave {_show((height, width), axes)}"
+            f"{name}: the result would be empty: a picture of {show(y.shape[2:], axes)}, a kernel of "
+            f"{show(kernel, axes)} and padding {show(border, axes)} leave {show((height, width), axes)}"
         )
     x = compute(y, w, Geometry(kernel, steps, border, taps, groups), (height, width), extra)
     return _from_pictures(_add_bias(name, x, bias), axes, batched)
@@ -462,7 +462,7 @@ def _check_groups(name: str, groups: int) -> None:
         raise ValueError(f"{name}: groups must be a positive integer, got {groups!r}")
 
 
-def _pair(name: str, argument: str, value: Any, axes: int, least: int) -> Pair:
+def pair(name: str, argument: str, value: Any, axes: int, least: int) -> Pair:
     """`value` as (vertical, horizontal); a signal's only axis is the horizontal one, and its vertical values do nothing."""
     values = (value,) * axes if isinstance(value, Integral) else tuple(value) if isinstance(value, tuple | list) else ()
     if len(values) != axes or not all(isinstance(v, Integral) and int(v) >= least for v in values):
@@ -471,6 +471,6 @@ def _pair(name: str, argument: str, value: Any, axes: int, least: int) -> Pair:
     return (int(values[0]), int(values[1])) if axes == 2 else (least, int(values[0]))
 
 
-def _show(size: tuple[int, ...], axes: int) -> str:
+def show(size: tuple[int, ...], axes: int) -> str:
     """`"4×4"`, or `"4"` for a signal."""
     return "×".join(map(str, size[-axes:]))

@@ -20,7 +20,6 @@ from minigan.backend import Array
 from minigan.ops.shape import as_tensor, cast, sum_to
 from minigan.tensor import Function, Tensor, tensor_method
 
-silent = np.errstate(all="ignore")
 Number = int | float
 KIND = {"b": 0, "i": 1, "u": 1, "f": 2}
 
@@ -67,7 +66,6 @@ def floating(x: Any) -> Tensor:
 class Add(Function):
     """y = a + b;   ā = ȳ,   b̄ = ȳ."""
 
-    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a + b
 
@@ -78,7 +76,6 @@ class Add(Function):
 class Sub(Function):
     """y = a − b;   ā = ȳ,   b̄ = −ȳ."""
 
-    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a - b
 
@@ -93,7 +90,6 @@ class Sub(Function):
 class Mul(Function):
     """y = a·b;   ā = ȳ·b,   b̄ = ȳ·a."""
 
-    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a * b
 
@@ -110,7 +106,6 @@ class Div(Function):
 
     keeps_output = True
 
-    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a / b
 
@@ -168,7 +163,6 @@ class PowScalar(Function):
     def __init__(self, exponent: Number):
         self.exponent = exponent
 
-    @silent
     def forward(self, x: Array) -> Array:
         return x**self.exponent
 
@@ -184,7 +178,6 @@ class Pow(Function):
 
     keeps_output = True
 
-    @silent
     def forward(self, a: Array, b: Array) -> Array:
         return a**b
 
@@ -222,7 +215,6 @@ class Sqrt(Function):
 
     keeps_output = True
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.sqrt(x)
 
@@ -235,7 +227,6 @@ class Rsqrt(Function):
 
     keeps_output = True
 
-    @silent
     def forward(self, x: Array) -> Array:
         return 1 / np.sqrt(x)
 
@@ -253,6 +244,12 @@ def sqrt(input: Tensor) -> Tensor:
 def rsqrt(input: Tensor) -> Tensor:
     """`1/√input`."""
     return Rsqrt()(floating(input))
+
+
+@tensor_method
+def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """`input + weight·(end − input)`: for weight 0 to 1 the line from one to the other, as WGAN-GP draws its points."""
+    return add(input, mul(weight, sub(end, input)))
 
 
 @tensor_method
@@ -275,7 +272,6 @@ class Exp(Function):
 
     keeps_output = True
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.exp(x)
 
@@ -288,7 +284,6 @@ class Expm1(Function):
 
     keeps_output = True
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.expm1(x)
 
@@ -299,7 +294,6 @@ class Expm1(Function):
 class Log(Function):
     """y = log x;   x̄ = ȳ/x."""
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.log(x)
 
@@ -310,7 +304,6 @@ class Log(Function):
 class Log1p(Function):
     """y = log(1 + x), exact near 0;   x̄ = ȳ/(1 + x)."""
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.log1p(x)
 
@@ -348,7 +341,6 @@ def log1p(input: Tensor) -> Tensor:
 class Sin(Function):
     """y = sin x;   x̄ = ȳ·cos x."""
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.sin(x)
 
@@ -359,7 +351,6 @@ class Sin(Function):
 class Cos(Function):
     """y = cos x;   x̄ = −ȳ·sin x."""
 
-    @silent
     def forward(self, x: Array) -> Array:
         return np.cos(x)
 
@@ -498,7 +489,6 @@ class LeakyReLU(Function):
     def __init__(self, negative_slope: Number):
         self.slope = number(negative_slope)
 
-    @silent
     def forward(self, x: Array) -> Array:
         if self.slope == 0:
             return np.maximum(x, 0)
@@ -741,12 +731,32 @@ for _name, _function in {
     setattr(Tensor, f"__r{_name}__", lambda self, other, f=_function: f(other, self))
 for _name, _function in {"eq": eq, "ne": ne, "lt": lt, "le": le, "gt": gt, "ge": ge}.items():
     setattr(Tensor, f"__{_name}__", _function)
-for _name, _function in {"and": logical_and, "or": logical_or, "xor": logical_xor}.items():
-    setattr(Tensor, f"__{_name}__", _function)
-for _name, _function in {"neg": neg, "abs": abs, "invert": logical_not}.items():
+for _name, _function in {"neg": neg, "abs": abs}.items():
     setattr(Tensor, f"__{_name}__", _function)
 for _function in (add, sub, mul, div):
     tensor_method(_function)
+
+
+def _of_truth_values(symbol: str, function: Any) -> Any:
+    """`&`, `|`, `^` and `~` of bool tensors. On integers they would work on bits, which no network needs."""
+
+    def operator(*operands: Any) -> Tensor:
+        kinds = [x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype for x in operands]
+        if builtins.any(kind != np.bool_ for kind in kinds):
+            found = " and ".join(map(str, kinds))
+            raise TypeError(f"{symbol}: expected bool tensors, got {found}; compare first, as in x > 0")
+        return function(*operands)
+
+    return operator
+
+
+for _name, _symbol, _function in (
+    ("and", "&", logical_and),
+    ("or", "|", logical_or),
+    ("xor", "^", logical_xor),
+    ("invert", "~", logical_not),
+):
+    setattr(Tensor, f"__{_name}__", _of_truth_values(_symbol, _function))
 
 
 def _refuse_in_place(symbol: str) -> Any:
@@ -754,7 +764,7 @@ def _refuse_in_place(symbol: str) -> Any:
         if self.requires_grad or (isinstance(other, Tensor) and other.requires_grad):
             raise RuntimeError(
                 f"x {symbol}= y would change a tensor in place, and arrays in a graph are never changed: write "
-                f"x = x {symbol} y, which makes a new one"
+                f"x = x {symbol} y, which makes a new one, or for a parameter p.data = p.data {symbol} y"
             )
         return NotImplemented  # Python then computes x = x ∘ y
 

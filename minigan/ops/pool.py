@@ -16,7 +16,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.backend import Array
-from minigan.ops.conv import Conv2d, Geometry, IntOrPair, Pair, _pair, _show
+from minigan.ops.conv import Conv2d, Geometry, IntOrPair, Pair, pair, show
 from minigan.ops.index import gather, getitem
 from minigan.ops.linalg import matmul
 from minigan.ops.shape import broadcast_to, permute, reshape
@@ -41,8 +41,8 @@ def _check_border(name: str, geometry: Geometry) -> None:
     """Refuse a border so wide that a window could lie in it and hold no pixel."""
     if any(2 * p > k for p, k in zip(geometry.padding, geometry.kernel_size)):
         raise ValueError(
-            f"{name}: padding {_show(geometry.padding, 2)} is more than half of kernel_size "
-            f"{_show(geometry.kernel_size, 2)}; some windows would be empty"
+            f"{name}: padding {show(geometry.padding, 2)} is more than half of kernel_size "
+            f"{show(geometry.kernel_size, 2)}; some windows would be empty"
         )
 
 
@@ -50,19 +50,19 @@ def _windows(
     name: str, size: tuple[int, ...], kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1
 ) -> tuple[Geometry, Pair]:
     """The geometry of windows on a picture, and how many there are."""
-    kernel = _pair(name, "kernel_size", kernel_size, 2, 1)
+    kernel = pair(name, "kernel_size", kernel_size, 2, 1)
     geometry = Geometry(
         kernel,
-        kernel if stride is None else _pair(name, "stride", stride, 2, 1),
-        _pair(name, "padding", padding, 2, 0),
-        _pair(name, "dilation", dilation, 2, 1),
+        kernel if stride is None else pair(name, "stride", stride, 2, 1),
+        pair(name, "padding", padding, 2, 0),
+        pair(name, "dilation", dilation, 2, 1),
         1,
     )
     out = geometry.output_size(size)
     if min(out) < 1:
         raise ValueError(
-            f"{name}: the result would be empty: a window of {_show(kernel, 2)} with dilation {_show(geometry.dilation, 2)} "
-            f"does not fit into a picture of {_show(size, 2)} with padding {_show(geometry.padding, 2)}"
+            f"{name}: the result would be empty: a window of {show(kernel, 2)} with dilation {show(geometry.dilation, 2)} "
+            f"does not fit into a picture of {show(size, 2)} with padding {show(geometry.padding, 2)}"
         )
     return geometry, out
 
@@ -148,13 +148,13 @@ def fold(
     -------
     Tensor, `(N, C, H, W)`
     """
-    size = _pair("fold", "output_size", output_size, 2, 1)
+    size = pair("fold", "output_size", output_size, 2, 1)
     geometry, out = _windows("fold", size, kernel_size, stride, padding, dilation)
     taps, count = math.prod(geometry.kernel_size), math.prod(out)
     if input.ndim != 3 or input.shape[1] % taps or input.shape[2] != count:
         raise ValueError(
-            f"fold: input must be (N, C·{taps}, {count}) for windows of {_show(geometry.kernel_size, 2)} on a picture of "
-            f"{_show(size, 2)}, got shape {input.shape}"
+            f"fold: input must be (N, C·{taps}, {count}) for windows of {show(geometry.kernel_size, 2)} on a picture of "
+            f"{show(size, 2)}, got shape {input.shape}"
         )
     columns = reshape(input, input.shape[0], input.shape[1] // taps, *geometry.kernel_size, *out)
     return Fold(geometry, size)(columns)
@@ -203,7 +203,7 @@ def max_pool2d(
     places = backend.kernels().max_pool2d_indices(x.data, g.kernel_size, g.stride, g.padding, g.dilation)
     if places.min(initial=0) < 0:
         raise ValueError(
-            f"max_pool2d: with dilation {_show(g.dilation, 2)} a window steps over the picture of {_show(x.shape, 2)} and "
+            f"max_pool2d: with dilation {show(g.dilation, 2)} a window steps over the picture of {show(x.shape, 2)} and "
             f"holds no pixel of it"
         )
     n, c, h, w = x.shape
@@ -216,6 +216,7 @@ def avg_pool2d(
     kernel_size: IntOrPair,
     stride: IntOrPair | None = None,
     padding: IntOrPair = 0,
+    *,
     count_include_pad: bool = True,
 ) -> Tensor:
     """The mean of every window: a convolution of each channel by itself, with equal weights.
@@ -274,7 +275,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: IntOrPair) -> Tensor:
     (2, 3, 1, 1)
     """
     x = _floating_pictures("adaptive_avg_pool2d", input)
-    size = _pair("adaptive_avg_pool2d", "output_size", output_size, 2, 1)
+    size = pair("adaptive_avg_pool2d", "output_size", output_size, 2, 1)
 
     def means(n: int, m: int) -> Array:
         matrix = np.zeros((m, n))
@@ -344,14 +345,14 @@ def interpolate(
     x = (_pictures if mode == "nearest" else _floating_pictures)("interpolate", input)
     old = x.shape[2:]
     if scale_factor is None:
-        new = _pair("interpolate", "size", size, 2, 1)
+        new = pair("interpolate", "size", size, 2, 1)
         ratios: list[Any] = list(zip(old, new))
     else:
         factors = _scale_factors(scale_factor)
         new = math.floor(old[0] * factors[0]), math.floor(old[1] * factors[1])
         ratios = [(1, f) for f in factors]
         if min(new) < 1:
-            raise ValueError(f"interpolate: scale_factor {scale_factor} makes a picture of {_show(old, 2)} empty")
+            raise ValueError(f"interpolate: scale_factor {scale_factor} makes a picture of {show(old, 2)} empty")
     if mode == "bilinear":
         weights = [_lines(n, m, a / b, align_corners) for n, m, (a, b) in zip(old, new, ratios)]
         return _on_both_axes(x, *weights)
@@ -413,6 +414,6 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     n, c, h, w = _pictures("pixel_unshuffle", input).shape
     r = downscale_factor
     if r < 1 or h % r or w % r:
-        raise ValueError(f"pixel_unshuffle: a picture of {_show((h, w), 2)} cannot be cut into blocks of {r}×{r}")
+        raise ValueError(f"pixel_unshuffle: a picture of {show((h, w), 2)} cannot be cut into blocks of {r}×{r}")
     blocks = reshape(input, n, c, h // r, r, w // r, r)
     return reshape(permute(blocks, 0, 1, 3, 5, 2, 4), n, c * r * r, h // r, w // r)

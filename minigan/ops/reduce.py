@@ -21,6 +21,8 @@ from minigan.ops.elementwise import (
     exp,
     floating,
     log,
+    maximum,
+    minimum,
     pow,
     sqrt,
     where,
@@ -99,12 +101,19 @@ def sum(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """
     axes = normalize_dims("sum", dim, input.ndim)
     total = Sum(axes)(input)
-    return _keep(total, input, axes) if keepdim else total
+    return _keep(total, input, axes) if _flag("sum", keepdim) else total
 
 
 def _keep(reduced: Tensor, input: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The reduced axes put back, with size 1."""
     return reshape(reduced, [1 if i in axes else size for i, size in enumerate(input.shape)])
+
+
+def _flag(operation: str, keepdim: bool) -> bool:
+    """`keepdim`, after a check that it is no axis: `x.sum(2, 3)` means `x.sum((2, 3))`."""
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"{operation}: keepdim must be True or False, got {keepdim!r}; several axes go into one tuple")
+    return keepdim
 
 
 def _drop(kept: Tensor, axes: tuple[int, ...], keepdim: bool) -> Tensor:
@@ -132,7 +141,7 @@ def mean(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 
 @tensor_method
 def var(input: Tensor, dim: Dim = None, correction: Number = 1, keepdim: bool = False) -> Tensor:
-    """The variance `Σ(x − x̄)² / (n − correction)`; correction 1 is unbiased, 0 is what batch norm divides by.
+    """The variance `Σ(x − μ)² / (n − correction)`; correction 1 is unbiased, 0 is what batch norm divides by.
 
     Examples
     --------
@@ -198,12 +207,14 @@ def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
 def _extreme(operation: str, pick: Callable[..., Array], input: Tensor, dim: Dim, keepdim: bool) -> Tensor:
     axes = _nonempty(operation, input, dim)
     best = Extreme(pick, axes)(input)
-    return _keep(best, input, axes) if keepdim else best
+    return _keep(best, input, axes) if _flag(operation, keepdim) else best
 
 
 @tensor_method
 def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The largest value; with `dim`, a pair `(values, indices)`, and the gradient goes to the indexed element alone.
+
+    Over several axes use `amax`; of two tensors, `max(a, b)` is `maximum(a, b)`.
 
     Examples
     --------
@@ -212,18 +223,22 @@ def max(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> values.tolist(), indices.tolist()
     ([5.0, 7.0], [1, 0])
     """
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
     return amax(input) if dim is None else _at("max", np.argmax, input, dim, keepdim)
 
 
 @tensor_method
 def min(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The smallest value; with `dim`, a pair `(values, indices)`, and the gradient goes to the indexed element alone."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
     return amin(input) if dim is None else _at("min", np.argmin, input, dim, keepdim)
 
 
 def _at(operation: str, place: Callable[..., Array], input: Tensor, dim: int, keepdim: bool) -> ValuesAndIndices:
     """The elements at the places that `place` finds along `dim`, and the places: a sum in which all others are 0."""
-    axes = _nonempty(operation, input, dim)
+    axes = _one_axis(operation, input, dim)
     indices = place(input.data, axis=axes[0], keepdims=True)
     hit = np.zeros_like(input.data, dtype=bool)
     np.put_along_axis(hit, indices, True, axes[0])
@@ -234,15 +249,21 @@ def _at(operation: str, place: Callable[..., Array], input: Tensor, dim: int, ke
 @tensor_method
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest value is (the first, if several are): along `dim`, or in the flattened tensor."""
-    axes = _nonempty("argmax", input, dim)
+    axes = _nonempty("argmax", input, None) if dim is None else _one_axis("argmax", input, dim)
     return Tensor(np.asarray(np.argmax(input.data, axis=None if dim is None else axes[0], keepdims=keepdim)))
 
 
 @tensor_method
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value is (the first, if several are): along `dim`, or in the flattened tensor."""
-    axes = _nonempty("argmin", input, dim)
+    axes = _nonempty("argmin", input, None) if dim is None else _one_axis("argmin", input, dim)
     return Tensor(np.asarray(np.argmin(input.data, axis=None if dim is None else axes[0], keepdims=keepdim)))
+
+
+def _one_axis(operation: str, input: Tensor, dim: int) -> tuple[int, ...]:
+    if isinstance(dim, Sequence):
+        raise TypeError(f"{operation}: dim must be one axis, got {dim}; amax and amin take several")
+    return _nonempty(operation, input, dim)
 
 
 def _nonempty(operation: str, input: Tensor, dim: Dim) -> tuple[int, ...]:

@@ -85,6 +85,8 @@ class Cast(Function):
 
 def cast(x: Tensor, dtype: Any) -> Tensor:
     """`x` with another type; between float32 and float64 the gradient is cast back."""
+    if dtype is None:
+        raise TypeError("to: dtype is None; write for example x.to(np.float32)")
     dtype = np.dtype(dtype)
     if x.dtype == dtype:
         return x
@@ -94,7 +96,7 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
 
 
 @tensor_method
-def to(input: Tensor, *target: Any) -> Tensor:
+def to(input: Tensor, *target: Any, dtype: Any = None, device: str | None = None) -> Tensor:
     """`input` with another dtype or on another device, or like another tensor; itself if it is so already.
 
     Examples
@@ -103,7 +105,7 @@ def to(input: Tensor, *target: Any) -> Tensor:
     >>> mg.ones(2).to(np.float64)
     Tensor([1., 1.], dtype=float64)
     """
-    for goal in target:
+    for goal in (*target, *(given for given in (dtype, device) if given is not None)):
         if isinstance(goal, Tensor):
             input = cast(input, goal.dtype)
         elif isinstance(goal, str) and not _is_dtype_name(goal):
@@ -251,6 +253,22 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     return reshape(input, *shape)
 
 
+class Clone(Function):
+    """The same values in an array of their own."""
+
+    def forward(self, x: Array) -> Array:
+        return x.copy()
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        return (grad,)
+
+
+@tensor_method
+def clone(input: Tensor) -> Tensor:
+    """A copy, in the graph: the gradient passes to `input`."""
+    return Clone()(input)
+
+
 @tensor_method
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The axes from `start_dim` to `end_dim` joined into one.
@@ -339,6 +357,34 @@ def movedim(input: Tensor, source: int, destination: int) -> Tensor:
     return permute(input, order)
 
 
+@tensor_method
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; a vector is its own."""
+    if input.ndim > 2:
+        raise ValueError(f"t: expected at most 2 axes, got shape {input.shape}; name two axes with transpose")
+    return transposed(input)
+
+
+@tensor_method
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """`input` laid out `repeats` times along each axis, new leading axes included: a wallpaper.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> mg.tensor([1.0, 2.0]).repeat(2, 2).tolist()
+    [[1.0, 2.0, 1.0, 2.0], [1.0, 2.0, 1.0, 2.0]]
+    """
+    times = shape_argument("repeat", repeats)
+    extra = len(times) - input.ndim
+    if extra < 0 or min(times, default=0) < 0:
+        raise ValueError(f"repeat: {times} does not give one count to each axis of shape {input.shape}")
+    shape = (1,) * extra + input.shape
+    pairs = [size for pair in zip((1,) * len(shape), shape) for size in pair]
+    tiled = [size for pair in zip(times, shape) for size in pair]
+    return reshape(broadcast_to(reshape(input, pairs), tiled), [n * size for n, size in zip(times, shape)])
+
+
 def transposed(x: Tensor) -> Tensor:
     """`x.T`: the axes in reverse order."""
     return permute(x, tuple(reversed(range(x.ndim))))
@@ -365,9 +411,9 @@ class Flip(Function):
 
 
 @tensor_method
-def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
-    """`input` read backwards along `dims`."""
-    axes = normalize_dims("flip", dims, input.ndim)
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """`input` read backwards along `dims`: `flip(x, (0, 1))` or `x.flip(0, 1)`."""
+    axes = normalize_dims("flip", shape_argument("flip", dims), input.ndim)
     return Flip(axes)(input) if axes else input
 
 
@@ -587,6 +633,13 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
             raise ValueError(f"split: sections {sizes} do not add up to the {total} places of dim {dim}")
     starts = np.cumsum([0, *sizes[:-1]]).tolist()
     return tuple(narrow(tensor, dim, start, size) for start, size in zip(starts, sizes))
+
+
+@tensor_method
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The entries of axis `dim`, one Tensor each, without that axis."""
+    dim = normalize_dim("unbind", dim, input.ndim)
+    return tuple(squeeze(narrow(input, dim, i, 1), dim) for i in range(input.shape[dim]))
 
 
 @tensor_method

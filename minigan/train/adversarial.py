@@ -1,4 +1,4 @@
-"""One step of the game between generator and discriminator. Imports the engine, losses and modules."""
+"""One step of the game between generator and discriminator. Imports losses, nn and optim."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from minigan.creation import randn
 from minigan.losses import discriminator_loss, nonsaturating_generator_loss
-from minigan.nn.module import Module
+from minigan.nn.module import Module, frozen
 from minigan.ops.elementwise import sigmoid
 from minigan.optim import Optimizer
 from minigan.tensor import Tensor
@@ -28,7 +28,7 @@ def adversarial_step(
 
     Each discriminator step sees two half batches, one real and one generated, which go through D one after the other
     (so batch norm takes the statistics of each by itself, as DCGAN's authors advise). The generator's step goes through
-    the discriminator frozen: gradients pass through it to the pictures, but those of its weights are not even computed.
+    the discriminator frozen: gradients pass through it to the pictures, but those of its weights are not computed.
     It reuses the pictures of the last discriminator step, which G, unchanged since, would make again.
 
     Parameters
@@ -42,11 +42,18 @@ def adversarial_step(
     d_loss, g_loss : callables
         `d_loss(real_logits, fake_logits)` and `g_loss(fake_logits)`.
 
+    Raises
+    ------
+    ValueError
+        If `reals` is empty.
+
     Returns
     -------
     dict
-        `d_loss`, `g_loss`, and the mean D(x) and D(G(z)) as `d_real`, `d_fake`, of the last discriminator step.
+        `d_loss`, `g_loss`, and the means `D(x)` and `D(G(z))`, of the last discriminator step.
     """
+    if not reals:
+        raise ValueError("adversarial_step: reals is empty; it needs a half batch of real samples for each step of D")
     for batch in reals:
         real = Tensor(batch)
         fake = generator(randn(len(batch), *latent_shape, dtype=real.dtype))
@@ -56,16 +63,15 @@ def adversarial_step(
         loss_d.backward()
         discriminator_optimizer.step()
 
-    discriminator.requires_grad_(False)
-    loss_g = g_loss(discriminator(fake))
+    with frozen(discriminator):
+        loss_g = g_loss(discriminator(fake))
     generator_optimizer.zero_grad()
     loss_g.backward()
     generator_optimizer.step()
-    discriminator.requires_grad_(True)
 
     return {
         "d_loss": loss_d.item(),
         "g_loss": loss_g.item(),
-        "d_real": sigmoid(real_logits.detach()).mean().item(),
-        "d_fake": sigmoid(fake_logits.detach()).mean().item(),
+        "D(x)": sigmoid(real_logits.detach()).mean().item(),
+        "D(G(z))": sigmoid(fake_logits.detach()).mean().item(),
     }

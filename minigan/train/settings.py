@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from minigan import backend
 from minigan.creation import manual_seed
-from minigan.data import Batches, Dataset, load
+from minigan.data import NAMES, Batches, Dataset, load
+from minigan.train.checkpoint import load_checkpoint
 from minigan.train.run_folder import RunError, RunFolder
 
 
 def begin(
-    name: str, description: str, argv: list[str] | None = None, with_labels: bool = False, **defaults: Any
+    name: str, description: str, argv: list[str] | None = None, classify: bool = False, **defaults: Any
 ) -> tuple[RunFolder, argparse.Namespace, Dataset, Batches]:
     """Read the flags, load the pictures, begin a new run or open the one to resume, and seed the random generator.
 
@@ -26,8 +28,8 @@ def begin(
         What `--help` says first.
     argv : list of str, optional
         Instead of the command line.
-    with_labels : bool, default False
-        Whether the batches are pairs of samples and labels.
+    classify : bool, default False
+        The batches are pairs of samples and labels, and the data must have a test set, which a folder has not.
     **defaults
         `data`, `epochs`, `batch_size`, `lr`, `seed`: this example's own.
 
@@ -48,7 +50,7 @@ def begin(
     parser.add_argument("--epochs", type=_at_least(1), help=f"passes through the data (default: {defaults['epochs']})")
     parser.add_argument("--steps", type=_at_least(1), help="training steps, instead of epochs")
     parser.add_argument("--batch-size", type=_at_least(1), help=f"pictures a step (default: {defaults['batch_size']})")
-    parser.add_argument("--lr", type=float, help=f"learning rate (default: {defaults['lr']})")
+    parser.add_argument("--lr", type=_positive, help=f"learning rate (default: {defaults['lr']})")
     parser.add_argument(
         "--seed", type=_at_least(0), help=f"of everything drawn by chance (default: {defaults['seed']})"
     )
@@ -63,17 +65,30 @@ def begin(
     try:
         run = RunFolder.open(resume) if resume else None
         settings = {"device": "cpu", **(run.config if run else defaults), **given}
+        if classify and settings["data"] not in NAMES:
+            parser.error(f"--data: {settings['data']} has no test set; choose one of {', '.join(NAMES)}")
         pictures = load(settings["data"])
-        batches = Batches(pictures, settings["batch_size"], settings["seed"], with_labels=with_labels)
+        batches = Batches(pictures, settings["batch_size"], settings["seed"], with_labels=classify)
         if "steps" not in given and ("epochs" in given or not resume):
             settings["steps"] = settings["epochs"] * len(batches)
         if run is None:
             run = RunFolder.create(out, settings, name)
+        elif settings["steps"] < (done := load_checkpoint(run.checkpoint_path)[1]["step"]):
+            parser.error(
+                f"--resume: {run.path} has made {done} steps already; ask for more than that, --steps {2 * done}"
+            )
         run.update_config(settings)
     except (RunError, ValueError) as error:
         parser.error(str(error))
     manual_seed(settings["seed"])
     return run, argparse.Namespace(**settings), pictures, batches
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
 
 
 def _at_least(least: int) -> Any:

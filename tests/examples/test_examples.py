@@ -56,6 +56,23 @@ def test_resuming_it_is_bit_for_bit(tmp_path):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+def test_a_run_that_has_made_more_steps_than_are_asked_for_is_left_alone(tmp_path, capsys):
+    example = load("dcgan_mnist")
+    example.main(["--data", "glyphs", "--batch-size", "8", "--steps", "3", "--out", str(tmp_path / "run")])
+    before = (tmp_path / "run" / "config.json").read_bytes()
+    with pytest.raises(SystemExit):
+        example.main(["--resume", str(tmp_path / "run"), "--steps", "2"])
+    assert "has made 3 steps already" in capsys.readouterr().err
+    assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+def test_a_classifier_needs_a_test_set(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        load("classify_mnist").main(["--data", str(tmp_path), "--out", str(tmp_path / "run")])
+    assert stopped.value.code == 2
+    assert "has no test set" in capsys.readouterr().err
+
+
 def test_its_step_is_the_librarys_adversarial_step(tmp_path):
     """The lesson and the library compute the same weights, bit for bit."""
     example = load("dcgan_mnist")
@@ -88,6 +105,7 @@ def test_its_step_is_the_librarys_adversarial_step(tmp_path):
         (["--resume", "no-such-run"], "there is no such folder"),
         (["--resume", "no-such-run", "--lr", "1"], "leave out --lr"),
         (["--device", "tpu"], "invalid choice"),
+        (["--lr", "-1"], "-1 is not a positive number"),
         (["--data", "glyphs", "--batch-size", "1000"], "only 640 samples"),
     ],
 )

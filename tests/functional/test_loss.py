@@ -215,7 +215,7 @@ def test_value_and_derivatives_for_probabilities_are_pytorchs(torch, name, data)
 def test_batchmean_is_pytorchs_and_the_divergence_itself(torch, log_target):
     rng = np.random.default_rng(0)
     x, t = log_distributions(rng, (4, 3)), distributions(rng, (4, 3))
-    close(functional.kl_div(mg.Tensor(x), mg.Tensor(t), "batchmean"), (t * (np.log(t) - x)).sum() / 4)
+    close(functional.kl_div(mg.Tensor(x), mg.Tensor(t), reduction="batchmean"), (t * (np.log(t) - x)).sum() / 4)
     arguments = {"reduction": "batchmean", "log_target": log_target}
     same_to_second_order(
         torch,

@@ -98,3 +98,10 @@ def test_an_input_that_does_not_fit_is_refused_by_the_function():
         nn.Softmax(1)(mg.ones(3))
     with pytest.raises(ValueError, match=r"^gelu: approximate must be 'none' or 'tanh', got 'erf'$"):
         nn.GELU("erf")(mg.ones(3))
+
+
+@pytest.mark.parametrize("layer", [nn.ReLU(True), nn.LeakyReLU(0.2, inplace=True), nn.ELU(inplace=True), nn.SiLU(True)])
+def test_inplace_is_taken_and_changes_nothing_in_place(layer):
+    x = mg.tensor([-1.0, 2.0])
+    layer(x)
+    assert x.tolist() == [-1, 2]

@@ -81,6 +81,6 @@ def test_the_first_argument_is_the_weight_as_in_pytorch(torch, name):
 
 def test_a_mistake_is_told_by_the_function_when_the_loss_is_called():
     with pytest.raises(ValueError, match=r"^mse_loss: reduction must be 'mean', 'sum' or 'none', got 'average'$"):
-        nn.MSELoss("average")(mg.ones(2), mg.ones(2))
+        nn.MSELoss(reduction="average")(mg.ones(2), mg.ones(2))
     with pytest.raises(ValueError, match=r"^cross_entropy: weight must have shape \(3,\), one number for each class"):
         nn.CrossEntropyLoss(mg.ones(4))(mg.ones(2, 3), [0, 1])

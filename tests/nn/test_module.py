@@ -580,3 +580,17 @@ def test_containers_refuse_what_is_no_module():
         Sequential([nn.ReLU()])
     with pytest.raises(TypeError, match=r"^ModuleList: expected a Module, got str$"):
         ModuleList([nn.ReLU(), "relu"])
+
+
+def test_frozen_thaws_just_what_was_learned_before_also_after_an_error():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    net[0].requires_grad_(False)
+
+    def fail():
+        with nn.frozen(net):
+            assert not any(p.requires_grad for p in net.parameters())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [p.requires_grad for p in net.parameters()] == [False, False, True, True]

@@ -174,3 +174,13 @@ def test_error_says_what_came_and_what_was_expected(expected):
     with pytest.raises(ValueError) as error:
         ERRORS[expected]()
     assert str(error.value) == expected
+
+
+def test_without_a_momentum_the_running_statistics_are_the_plain_average(torch):
+    ours, theirs = nn.BatchNorm1d(2, momentum=None), torch.nn.BatchNorm1d(2, momentum=None)
+    for seed in range(3):
+        x = np.random.default_rng(seed).standard_normal((5, 2)).astype(np.float32)
+        ours(mg.Tensor(x))
+        theirs(torch.tensor(x))
+    np.testing.assert_allclose(ours.running_mean.numpy(), theirs.running_mean.numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours.running_var.numpy(), theirs.running_var.numpy(), rtol=1e-5)

@@ -136,6 +136,7 @@ BINARY = {
     "add": (lambda lib, a, b: lib.add(a, b), -3, 3),
     "clamp": (lambda lib, a, b: lib.clamp(a, b - 1, b + 1), -3, 3),
     "div": (lambda lib, a, b: lib.div(a, b), 0.4, 3),
+    "lerp": (lambda lib, a, b: lib.lerp(a, b, 0.3), -3, 3),
     "maximum": (lambda lib, a, b: lib.maximum(a, b), -3, 3),
     "minimum": (lambda lib, a, b: lib.minimum(a, b), -3, 3),
     "mul": (lambda lib, a, b: lib.mul(a, b), -3, 3),
@@ -633,6 +634,7 @@ METHODS = {
     **{name: [(B,), (2.0,)] for name in ("add", "div", "mul", "sub", "eq", "ge", "gt", "le", "lt", "ne", "pow")},
     **{name: [(B,)] for name in ("maximum", "minimum", "logical_and", "logical_or", "logical_xor")},
     "allclose": [(A * 1.01, 0.1), (A * 1.01, 0.0, 0.1), (A * 1.01, 1e-3, 1e-3)],
+    "lerp": [(B, 0.25), (B, A)],
     "clamp": [(-1.0, 1.0), (0.0,), (None, 1.0), (B - 1, B + 0.25)],
     "masked_fill": [(MASK, 7.0)],
     "where": [(MASK, B), (MASK, 9.0)],
@@ -659,3 +661,13 @@ def test_a_method_takes_its_arguments_in_pytorchs_order(torch, name):
             assert ours is expected
         else:
             np.testing.assert_allclose(ours.numpy(), expected.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "compute"),
+    [("&", lambda x: x & x), ("|", lambda x: x | True), ("^", lambda x: x ^ x), ("~", lambda x: ~x)],
+)
+def test_the_operators_of_truth_values_refuse_numbers(symbol, compute):
+    assert compute(mg.tensor([True, False])).dtype == np.bool_
+    with pytest.raises(TypeError, match=rf"^{re.escape(symbol)}: expected bool tensors, got int64.*compare first"):
+        compute(mg.tensor([1, 2]))

@@ -530,3 +530,21 @@ def test_a_method_takes_its_arguments_in_pytorchs_order(torch, name):
         for mine, theirs in pairs:
             assert mine.shape == tuple(theirs.shape)
             np.testing.assert_allclose(mine.data, theirs.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin"])
+def test_an_index_along_several_axes_is_refused(name):
+    with pytest.raises(TypeError, match=rf"^{name}: dim must be one axis, got \(0, 1\); amax and amin take several"):
+        getattr(mg, name)(mg.ones(2, 3), (0, 1))
+
+
+def test_max_and_min_of_two_tensors_are_maximum_and_minimum():
+    a, b = mg.tensor([1.0, 5.0]), mg.tensor([3.0, 2.0])
+    assert mg.max(a, b).tolist() == [3, 5]
+    assert mg.min(a, b).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "amax"])
+def test_axes_given_one_by_one_are_refused(name):
+    with pytest.raises(TypeError, match="keepdim must be True or False, got 3; several axes go into one tuple"):
+        getattr(mg.ones(2, 2, 2, 2), name)(2, 3)

@@ -135,6 +135,7 @@ def sections(draw, s):
 ARGUMENTS = {
     "broadcast_to": lambda draw, s: (tuple(n if m == -1 else m for m, n in zip(wider(draw, s)[-len(s) :], s)),),
     "chunk": lambda draw, s: (draw(st.integers(1, 5)), axis(draw, len(s))),
+    "clone": lambda draw, s: (),
     "expand": wider,
     "expand_as": lambda draw, s: (np.zeros((2, *s)),),
     "flatten": flattening,
@@ -142,11 +143,13 @@ ARGUMENTS = {
     "movedim": lambda draw, s: (axis(draw, len(s)), axis(draw, len(s))),
     "narrow": stretch,
     "permute": lambda draw, s: tuple(draw(st.permutations(range(-len(s), 0)))),
+    "repeat": lambda draw, s: tuple(draw(st.lists(st.integers(0, 3), min_size=len(s), max_size=len(s) + 1))),
     "reshape": lambda draw, s: (some_shape_of(draw, math.prod(s)),),
     "roll": lambda draw, s: (lambda dims: (tuple(draw(st.integers(-9, 9)) for _ in dims), dims))(axes(draw, len(s))),
     "split": lambda draw, s: (draw(st.integers(1, 5)), axis(draw, len(s))),
     "squeeze": lambda draw, s: draw(st.sampled_from([(), (axis(draw, len(s)),), (axes(draw, len(s)),)])),
     "transpose": lambda draw, s: (axis(draw, len(s)), axis(draw, len(s))),
+    "unbind": lambda draw, s: (axis(draw, len(s)),),
     "unflatten": lambda draw, s: (lambda dim: (dim, some_shape_of(draw, s[dim])))(axis(draw, len(s))),
     "unsqueeze": lambda draw, s: (axis(draw, len(s) + 1),),
     "view": lambda draw, s: (some_shape_of(draw, math.prod(s)),),
@@ -165,6 +168,8 @@ def called(library, x, name, args):
     if library is not mg and name == "view":
         name = "reshape"  # PyTorch's view refuses what would need a copy
     y = getattr(x, name)(*[library.tensor(a) if isinstance(a, np.ndarray) else a for a in args])
+    if name == "unbind":
+        return library.stack(y[::-1], args[0]) if y else x
     return library.cat(y[::-1], args[1]) if isinstance(y, tuple) else y
 
 
@@ -187,7 +192,7 @@ def test_every_method_that_pytorch_has_too_is_in_the_table(torch):
         for name, f in vars(mg.Tensor).items()
         if getattr(f, "__module__", None) == shape.__name__ and not name.startswith("_")
     }
-    assert {name for name in methods if hasattr(torch.Tensor, name)} == {*ARGUMENTS, *CASTS, "to"}
+    assert {name for name in methods if hasattr(torch.Tensor, name)} == {*ARGUMENTS, *CASTS, "to", "t"}
 
 
 @drawn(30)
@@ -338,7 +343,11 @@ OPERATIONS = {
     "expand": lambda x: mg.expand(x[:, :1], 5, -1, 3, -1),
     "expand_as": lambda x: mg.expand_as(x, mg.zeros(2, 2, 3, 4)),
     "flatten": lambda x: mg.flatten(x, 1),
+    "clone": lambda x: x.clone(),
     "flip": lambda x: mg.flip(x, (0, -1)),
+    "repeat": lambda x: x.repeat(2, 1, 1, 3),
+    "t": lambda x: x[0].t(),
+    "unbind": lambda x: mg.stack(x.unbind(1)[::-1], 2),
     "movedim": lambda x: mg.movedim(x, 0, -1),
     "narrow": lambda x: mg.narrow(x, 2, 1, 2),
     "pad_constant": lambda x: shape.pad_constant(x, ((0, 1), (-1, 2), (2, -3)), 1.5),
@@ -528,3 +537,23 @@ def test_sizes_are_integers():
     assert X.reshape(np.int64(3), np.int32(2)).shape == X.reshape([3, 2]).shape == (3, 2)
     assert X.roll(np.int64(1), np.int64(0)).shape == (2, 3)
     assert [x.shape for x in X.split(np.int64(2), 1)] == [(2, 2), (2, 1)]
+
+
+def test_t_is_the_transpose_of_a_matrix_and_leaves_a_vector():
+    assert mg.arange(6).reshape(2, 3).t().tolist() == [[0, 3], [1, 4], [2, 5]]
+    assert mg.arange(3).t().tolist() == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"t: expected at most 2 axes, got shape \(1, 1, 1\)"):
+        mg.ones(1, 1, 1).t()
+
+
+def test_a_clone_has_memory_of_its_own():
+    x = mg.ones(3, requires_grad=True)
+    assert not np.shares_memory(x.clone().data, x.data)
+
+
+def test_flip_and_to_take_what_pytorch_takes():
+    x = mg.arange(6.0).reshape(2, 3)
+    assert x.flip(0, 1).tolist() == x.flip((0, 1)).tolist() == [[5, 4, 3], [2, 1, 0]]
+    assert x.to(dtype=np.float64, device="cpu").dtype == np.float64
+    with pytest.raises(TypeError, match="dtype is None"):
+        x.to(None)

@@ -76,8 +76,8 @@ def test_five_steps_equal_the_same_game_in_pytorch(k, monkeypatch):
         topt[0].step()
         assert ours["d_loss"] == pytest.approx(loss_D.item(), rel=1e-9)
         assert ours["g_loss"] == pytest.approx(loss_G.item(), rel=1e-9)
-        assert ours["d_real"] == pytest.approx(torch.sigmoid(real_logits).mean().item(), rel=1e-9)
-        assert ours["d_fake"] == pytest.approx(torch.sigmoid(fake_logits).mean().item(), rel=1e-9)
+        assert ours["D(x)"] == pytest.approx(torch.sigmoid(real_logits).mean().item(), rel=1e-9)
+        assert ours["D(G(z))"] == pytest.approx(torch.sigmoid(fake_logits).mean().item(), rel=1e-9)
     for net, theirs in ((G, tG), (D, tD)):
         for name, array in theirs.state_dict().items():
             np.testing.assert_allclose(net.state_dict()[name], array.numpy(), rtol=1e-7, atol=1e-9, err_msg=name)

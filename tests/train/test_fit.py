@@ -74,7 +74,7 @@ def contents(folder):
 def test_a_run_leaves_metrics_samples_curves_and_a_checkpoint(tmp_path):
     run = train(tmp_path / "run", 5)
     metrics = run.metrics()
-    assert list(metrics) == ["step", "epoch", "d_loss", "g_loss", "d_real", "d_fake"]
+    assert list(metrics) == ["step", "epoch", "d_loss", "g_loss", "D(x)", "D(G(z))"]
     assert metrics["step"].tolist() == [1, 2, 3, 4, 5]
     assert metrics["epoch"].tolist() == [0.5, 1, 1.5, 2, 2.5]  # 5 batches an epoch, 2 a step
     names = [path.name for path in sorted(run.samples_path.iterdir())]
