@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> float:
 
     net = make_lenet(len(training.classes))
     optimizer = optim.Adam(net.parameters(), settings.lr)
+    schedule = optim.StepLR(optimizer, step_size=len(batches), gamma=0.2)  # smaller steps from epoch to epoch
 
     def step(given):
         """One step down the gradient of the cross-entropy."""
@@ -64,10 +65,11 @@ def main(argv: list[str] | None = None) -> float:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
         return {"loss": loss.item(), "accuracy": float((logits.argmax(1) == labels).float().mean())}
 
     print(f"{training}\n\n{net.summary((1, 28, 28))}\n")
-    train.fit(run, step, batches, {"net": net, "optimizer": optimizer}, steps=settings.steps)
+    train.fit(run, step, batches, {"net": net, "optimizer": optimizer, "schedule": schedule}, steps=settings.steps)
 
     right = float((predict(net.eval(), test.samples).argmax(1) == test.labels).float().mean())
     print(f"{right:.2%} of the {len(test):,} test pictures are read right. The run is in {run.path}")
