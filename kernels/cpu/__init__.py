@@ -6,9 +6,9 @@ other strides are accepted, and copied first. Pictures come back channels-last, 
 the layout it is given.
 
 Numba compiles a routine when it is first called with a dtype, and keeps the machine code in its cache (beside the
-source, or in the user's cache folder; where neither can be written, NUMBA_CACHE_DIR has to name one that can, or the
-import fails). The compiled routines run on one thread and let go of the GIL; the matrix products are NumPy's and use as
-many threads as its BLAS does. A second pool of threads here would only take the processor from that one.
+source, or in the user's cache folder, or where NUMBA_CACHE_DIR says). The compiled routines run on one thread and let go
+of the GIL; the matrix products are NumPy's and use as many threads as its BLAS does. A second pool of threads here would
+only take the processor from that one.
 """
 
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold

@@ -22,8 +22,9 @@ output channel (the last of a DCGAN's discriminator).
 from collections.abc import Iterator
 
 import numpy as np
-from numba import njit
 from numpy.lib.stride_tricks import sliding_window_view
+
+from .compile import compiled
 
 Pair = tuple[int, int]
 
@@ -259,7 +260,7 @@ def _columns(windows: np.ndarray) -> np.ndarray:
     return windows.reshape(-1, kh * kw * C)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled()
 def _scatter(columns, x, stride, padding, dilation):
     """Add columns (N, OH, OW, kh, kw, C) to the pixels of x (N, H, W, C) that they came from: the gather's adjoint."""
     N, OH, OW, kh, kw, C = columns.shape

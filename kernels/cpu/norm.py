@@ -9,7 +9,8 @@ The loops see an array as (outer, C, inner), which covers both ways pictures lie
 import math
 
 import numpy as np
-from numba import njit
+
+from .compile import compiled
 
 # Sums may be taken in any order, which lets them be vectorised. NaN and infinity keep their meaning.
 _ANY_ORDER = {"reassoc"}
@@ -110,7 +111,7 @@ def batch_norm_backward(
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_ANY_ORDER)
+@compiled(fastmath=_ANY_ORDER)
 def _statistics(x):
     """Mean and biased variance of every channel."""
     outer, C, inner = x.shape
@@ -142,7 +143,7 @@ def _statistics(x):
     return mean, var
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled()
 def _normalize(x, mean, scale, bias, y):
     """y = (x − μ)·scale + β."""
     outer, C, inner = x.shape
@@ -157,7 +158,7 @@ def _normalize(x, mean, scale, bias, y):
                     y[a, c, b] = (x[a, c, b] - mean[c]) * scale[c] + bias[c]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=_ANY_ORDER)
+@compiled(fastmath=_ANY_ORDER)
 def _gradient_sums(g, x, mean, r):
     """Σ g·x̂ and Σ g of every channel, with x̂ = (x − μ)·r."""
     outer, C, inner = x.shape
@@ -179,7 +180,7 @@ def _gradient_sums(g, x, mean, r):
     return sum_gx * r, sum_g
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled()
 def _input_gradient(g, x, mean, r, scale, sum_gx, sum_g, grad_x):
     """∂x = scale·(g − Σg/m − x̂·Σ(g·x̂)/m), with x̂ = (x − μ)·r."""
     outer, C, inner = x.shape

@@ -1,7 +1,8 @@
 """Where the maximum of every pooling window lies, compiled. Imports only NumPy and Numba."""
 
 import numpy as np
-from numba import njit
+
+from .compile import compiled
 
 Pair = tuple[int, int]
 
@@ -46,7 +47,7 @@ def max_pool2d_indices(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: 
     return index.transpose(0, 3, 1, 2)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled()
 def _argmax(x, index, kernel_size, stride, padding, dilation):
     """Fill index (N, OH, OW, C) for x (N, H, W, C)."""
     N, H, W, C = x.shape
