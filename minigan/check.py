@@ -62,8 +62,8 @@ def gradcheck(
     directions : int, default 3
         How many random directions are tried at each order.
     step : float, default 1e-5
-        The h of the difference above. It is taken at h and at h/2: where the two disagree, the direction crosses a kink (|x| near
-        0), and another one is drawn.
+        The h of the difference above. It is taken at h and at h/2: where the two disagree, the direction crosses a kink
+        (|x| near 0), and another one is drawn.
     rtol, atol : float
         How far the derivative may be from the difference: `atol + rtol·|difference|`, and what rounding in f can cause.
     seed : int, default 0
