@@ -271,8 +271,10 @@ def _download(source: _Source, stem: str, folder: Path) -> np.ndarray:
             failures.append(f"{mirror} (wrong contents)")
         except OSError as error:  # requests' exceptions are OSErrors, too
             failures.append(f"{mirror} ({error.strerror or type(error).__name__})")
+    own = os.environ.get("MINIGAN_DATA")
     raise DataError(
-        f"{source.title}: {name} could not be downloaded to {folder}; tried {' and '.join(failures)}. "
+        f"{source.title}: {f'{stem} is not in MINIGAN_DATA={own}, and ' if own else ''}{name} could not be downloaded to "
+        f"{folder}; tried {' and '.join(failures)}. "
         "Set MINIGAN_DATA to a folder that has the files, or use --data glyphs, which needs none."
     )
 

@@ -37,6 +37,7 @@ def _pair(operation: str, input: Tensor, target: Any) -> tuple[Tensor, Tensor]:
     if input.shape != target.shape:
         raise ValueError(
             f"{operation}: input has shape {input.shape}, target has shape {target.shape}; they must be equal"
+            + (" (class indices must be integers)" if operation == "cross_entropy" else "")
         )
     return input, target.to(input.dtype)
 

@@ -40,6 +40,8 @@ class _BatchNorm(Module):
             raise ValueError(
                 f"{type(self).__name__}: expected {' or '.join(map(str, self.axes))} axes, got shape {input.shape}"
             )
+        if input.shape[1] != self.num_features:
+            raise ValueError(f"{type(self).__name__}: expected {self.num_features} channels, got shape {input.shape}")
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.data = self.num_batches_tracked.data + 1
         momentum = self.momentum

@@ -424,6 +424,8 @@ def _transpose_convolve(
 def _as_pictures(name: str, axes: int, input: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, bool]:
     """Input and weight with four axes (a signal becomes a picture of height 1), and whether there was a batch axis."""
     layout = "(N, C, H, W) or (C, H, W)" if axes == 2 else "(N, C, L) or (C, L)"
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: input must be a Tensor, got {type(input).__name__}; mg.tensor(x) makes one")
     if input.ndim not in (axes + 1, axes + 2):
         raise ValueError(f"{name}: input must be {layout}, got shape {input.shape}")
     if weight.ndim != axes + 2:

@@ -25,6 +25,8 @@ from minigan.tensor import Function, Tensor
 
 def _pictures(name: str, input: Tensor) -> Tensor:
     """`input` if it is `(N, C, H, W)`, with pixels."""
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}: input must be a Tensor, got {type(input).__name__}; mg.tensor(x) makes one")
     if input.ndim != 4 or min(input.shape[2:]) < 1:
         raise ValueError(f"{name}: input must be (N, C, H, W) with H and W of at least 1, got shape {input.shape}")
     return input
@@ -32,7 +34,7 @@ def _pictures(name: str, input: Tensor) -> Tensor:
 
 def _floating_pictures(name: str, input: Tensor) -> Tensor:
     """`input` if it is `(N, C, H, W)` of a type that has means and gradients."""
-    if not input.is_floating_point():
+    if isinstance(input, Tensor) and not input.is_floating_point():
         raise TypeError(f"{name}: input must be floating, got {input.dtype}; convert with x.to(dtype)")
     return _pictures(name, input)
 

@@ -576,6 +576,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     >>> mg.cat([mg.ones(1, 2), mg.zeros(2, 2)]).shape
     (3, 2)
     """
+    if isinstance(tensors, Tensor):
+        raise TypeError("cat: expected a list or tuple of Tensors, got a single Tensor")
     if not tensors:
         raise ValueError("cat: expected at least one tensor")
     dim = normalize_dim("cat", dim, tensors[0].ndim)

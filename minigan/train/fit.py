@@ -49,8 +49,8 @@ def fit(
     ----------
     run : RunFolder
         Gets a row of `metrics.csv` each step; at step 0, at the end of each epoch and at the end of the run a grid of
-        samples; with each checkpoint the curves. A checkpoint is saved at the end of each epoch, at the end of the run,
-        every two minutes, and when the run is interrupted with Ctrl-C.
+        samples; with each checkpoint the curves. A checkpoint is saved at step 0, at the end of each epoch, at the end
+        of the run, every two minutes, and when the run is interrupted with Ctrl-C.
     step : callable
         Takes a list of `batches_per_step` batches, changes the state, returns the metrics.
     batches : Batches
@@ -79,8 +79,10 @@ def fit(
     epoch_steps = max(1, len(batches) // batches_per_step)
     stream = _stream(batches, start=done * batches_per_step)
     metrics: dict[str, float] = {}
-    if done == 0 and sample is not None:
-        run.save_samples(sample().numpy(), "step-000000")
+    if done == 0:
+        if sample is not None:
+            run.save_samples(sample().numpy(), "step-000000")
+        save(run, state, 0)  # from here on the run can be resumed
     saved_at = time.monotonic()
     size = batches.batch_size * batches_per_step
     with (

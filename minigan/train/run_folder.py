@@ -118,13 +118,17 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
             raise RunError(f"{path}: cannot be made a run folder ({error.strerror}); choose another name") from None
-        if (path / "config.json").exists():
+        left = {entry.name for entry in path.iterdir()}
+        if "config.json" in left and left - {
+            "config.json",
+            "samples",
+        }:  # otherwise it ended before it began: begin anew
             raise RunError(f"{path}: holds a run already; resume it, choose another folder, or delete this one")
-        if any(path.iterdir()):
+        if left and "config.json" not in left:
             raise RunError(f"{path}: is not empty, and a run would mix its files with those in it; choose a new folder")
         run = cls(path, record)
         run._write_record()
-        run.samples_path.mkdir()
+        run.samples_path.mkdir(exist_ok=True)
         return run
 
     @classmethod

@@ -47,8 +47,9 @@ def begin(
     parser.add_argument(
         "--data", metavar="auto|mnist|fashion|glyphs|FOLDER", help=f"pictures to learn (default: {defaults['data']})"
     )
-    parser.add_argument("--epochs", type=_at_least(1), help=f"passes through the data (default: {defaults['epochs']})")
-    parser.add_argument("--steps", type=_at_least(1), help="training steps, instead of epochs")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=_at_least(1), help=f"passes through the data (default: {defaults['epochs']})")
+    length.add_argument("--steps", type=_at_least(1), help="training steps, instead of epochs")
     parser.add_argument("--batch-size", type=_at_least(1), help=f"pictures a step (default: {defaults['batch_size']})")
     parser.add_argument("--lr", type=_positive, help=f"learning rate (default: {defaults['lr']})")
     parser.add_argument(
@@ -68,6 +69,11 @@ def begin(
         if classify and settings["data"] not in NAMES:
             parser.error(f"--data: {settings['data']} has no test set; choose one of {', '.join(NAMES)}")
         pictures = load(settings["data"])
+        if settings["batch_size"] > len(pictures):
+            few = f"{settings['data']} has only {len(pictures)} pictures"
+            parser.error(
+                f"--batch-size: {few}, too few for batches of {settings['batch_size']}; choose a smaller number"
+            )
         batches = Batches(pictures, settings["batch_size"], settings["seed"], with_labels=classify)
         if "steps" not in given and ("epochs" in given or not resume):
             settings["steps"] = settings["epochs"] * len(batches)

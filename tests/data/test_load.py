@@ -40,6 +40,7 @@ def test_auto_falls_back_to_glyphs_and_says_why(monkeypatch, capsys):
     def fail(train):
         raise DataError("No network. Set MINIGAN_DATA.")
 
+    monkeypatch.delenv("MINIGAN_DATA", raising=False)
     monkeypatch.setattr(data, "mnist", fail)
     assert load(train=False).name == "glyphs (10000,) {'train': False}"
     out = capsys.readouterr().out
@@ -74,3 +75,13 @@ def test_a_name_like_none_of_them():
 def test_named_sets_have_the_size_that_they_have(name, options):
     with pytest.raises(ValueError, match=r"are for folders of images; .* is 28×28 and grey"):
         load(name, **options)
+
+
+def test_auto_does_not_pass_over_files_that_the_user_named(monkeypatch, tmp_path):
+    def fail(train):
+        raise DataError("truncated")
+
+    monkeypatch.setenv("MINIGAN_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "mnist", fail)
+    with pytest.raises(DataError, match="truncated"):
+        load("auto")

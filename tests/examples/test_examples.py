@@ -106,7 +106,7 @@ def test_its_step_is_the_librarys_adversarial_step(tmp_path):
         (["--resume", "no-such-run", "--lr", "1"], "leave out --lr"),
         (["--device", "tpu"], "invalid choice"),
         (["--lr", "-1"], "-1 is not a positive number"),
-        (["--data", "glyphs", "--batch-size", "1000"], "only 640 samples"),
+        (["--data", "glyphs", "--batch-size", "1000"], "has only 640 pictures"),
     ],
 )
 def test_bad_input_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, message):

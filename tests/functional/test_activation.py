@@ -4,48 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from parity import assert_same_to_second_order, closeness, drawn, lay_out
 
 import minigan as mg
 from minigan import functional
 
-LAYOUTS = ["C", "F", "reversed", "every second", "repeated"]
+LAYOUTS = ["C", "Fortran", "reversed", "every second", "repeated"]
 TOLERANCE = {"float64": 1e-11, "float32": 2e-5}  # of the largest number
-
-
-def drawn(max_examples):
-    return settings(deadline=None, derandomize=True, max_examples=max_examples)
-
-
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
-def lay_out(a, layout):
-    """The same numbers, lying differently in memory ("repeated": along the first axis all alike, with stride 0)."""
-    if layout == "F":
-        return np.asfortranarray(a)
-    if layout == "reversed":
-        return np.ascontiguousarray(a[..., ::-1])[..., ::-1]
-    if layout == "every second":
-        wide = np.full((*a.shape[:-1], 2 * a.shape[-1]), np.nan, a.dtype)
-        wide[..., ::2] = a
-        return wide[..., ::2]
-    if layout == "repeated" and len(a):
-        return np.broadcast_to(a[:1], a.shape)
-    return a
-
-
-def close(got, expected, dtype="float64"):
-    """Equal in shape, and up to rounding that is in proportion to the largest number."""
-    got, expected = np.asarray(got), np.asarray(expected)
-    assert got.shape == expected.shape
-    scale = 1 + np.abs(expected).max(initial=0)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+close = closeness(TOLERANCE)
 
 
 # Each in words that minigan.functional and torch.nn.functional (F) share.
@@ -133,38 +101,9 @@ def test_integers_become_float32(name):
 # ------------------------------------------------------------------------------------------------------- derivatives
 
 
-def orders(grad, f, inputs, ȳ, directions):
-    """y; its gradient g; and the gradient of ⟨g, directions⟩: in words that minigan and PyTorch share."""
-    y = f(*inputs)
-    first = grad(y, inputs, ȳ, create_graph=True)
-    along = [(g * d).sum() for g, d in zip(first, directions)]
-    second = grad(along, [*inputs, ȳ], [None] * len(along), allow_unused=True)
-    return [y, *first, *second]
-
-
-def as_numbers(tensors, inputs):
-    """Arrays; zeros of the input's shape where there is no gradient."""
-    return [np.zeros(x.shape) if t is None else t.detach().numpy() for t, x in zip(tensors, inputs)]
-
-
 def same_to_second_order(torch, ours, theirs, arrays, shape, dtype="float64", layout="C"):
-    """Value, gradient, gradient of gradient, of PyTorch in float64; and the arrays are as they were."""
-    before = [a.copy() for a in arrays]
-    rng = np.random.default_rng(1)
-    arrays = [*arrays, lay_out(rng.standard_normal(shape).astype(dtype), layout)]
-    directions = [rng.standard_normal(a.shape).astype(dtype) for a in arrays[:-1]]
-    mine = [mg.Tensor(a, requires_grad=True) for a in arrays]
-    got = orders(mg.grad, ours, mine[:-1], mine[-1], [mg.Tensor(d) for d in directions])
-    yours = [torch.tensor(np.ascontiguousarray(a), dtype=torch.float64, requires_grad=True) for a in arrays]
-    directions = [torch.tensor(d, dtype=torch.float64) for d in directions]
-    expected = orders(torch.autograd.grad, theirs, yours[:-1], yours[-1], directions)
-    places = [got[0], *mine[:-1], *mine]
-    for a, b, place in zip(as_numbers(got, places), as_numbers(expected, places), places, strict=True):
-        assert a.shape == place.shape
-        close(a, b, dtype)
-    assert all(t.dtype == dtype for t in got if t is not None)
-    for a, b in zip(arrays, before):
-        np.testing.assert_array_equal(a, b)
+    assert all(a.dtype == dtype for a in arrays)
+    assert_same_to_second_order(torch, ours, theirs, arrays, shape, close, layout)
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -29,13 +29,6 @@ EVERY = pytest.mark.parametrize("name", LAYERS)
 X = np.random.default_rng(0).standard_normal((2, 3, 4)) * 2
 
 
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
 @EVERY
 def test_a_layer_is_its_function_in_training_and_in_evaluation(name):
     build, function, _ = LAYERS[name]

@@ -24,13 +24,6 @@ LAYERS = {
 }
 
 
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
 @pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch, about a copy that it makes
 @pytest.mark.parametrize("kernels", ["reference", "cpu"])
 @pytest.mark.parametrize("name", LAYERS)

@@ -9,13 +9,6 @@ import minigan as mg
 from minigan import nn
 
 
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
 def same_with_the_same_weights(torch, ours, theirs, x):
     """Output, gradient to the input (if it has one) and to every parameter, in float64."""
     theirs = theirs.double()

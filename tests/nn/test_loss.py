@@ -35,13 +35,6 @@ LOSSES = {
 }
 
 
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
 def build(library, name, make, settings):
     """The loss of either library."""
     told = {key: make(WEIGHT) if value == "W" else value for key, value in settings.items()}

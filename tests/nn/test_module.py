@@ -11,13 +11,6 @@ from minigan import nn
 from minigan.nn import Buffer, Module, ModuleList, Parameter, Sequential
 
 
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
 class Residual(Module):
     """A module with a parameter and a buffer of its own, and modules inside, in this order."""
 

@@ -6,32 +6,21 @@ when nothing is recorded, and Tensor operations when it is to be differentiated 
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from parity import KERNELS, LAYOUTS, as_numbers, closeness, drawn, orders
 
 import minigan as mg
 from minigan.ops.batch_norm import BatchNorm, batch_norm_definition
 
-KERNELS = pytest.mark.parametrize("kernels", ["reference", "cpu"])
 SHAPES = pytest.mark.parametrize("shape", [(5, 3), (3, 2, 4), (2, 3, 2, 4), (1, 2, 3, 2)], ids=str)
-LAYOUTS = ["C", "F", "channels-last", "reversed", "every second", "repeated"]
 TOLERANCE = {"float64": 1e-10, "float32": 2e-4}  # of the largest number; standardising few values amplifies rounding
-
-
-def drawn(max_examples):
-    return settings(deadline=None, derandomize=True, max_examples=max_examples)
-
-
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
+close = closeness(TOLERANCE)
 
 
 def lay_out(a, layout):
     """The same numbers, lying differently in memory ("repeated": along the last axis all alike, with stride 0)."""
-    if layout == "F":
+    if layout == "Fortran":
         return np.asfortranarray(a)
     if layout == "channels-last":
         return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
@@ -46,14 +35,6 @@ def lay_out(a, layout):
     return a
 
 
-def close(got, expected, dtype="float64"):
-    """Equal in shape, and up to rounding that is in proportion to the largest number."""
-    got, expected = np.asarray(got), np.asarray(expected)
-    assert got.shape == expected.shape
-    scale = 1 + np.abs(expected).max(initial=0)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
-
-
 def tensors(shape, dtype="float64", seed=0):
     """x, weight and bias that require gradients."""
     rng = np.random.default_rng(seed)
@@ -63,20 +44,6 @@ def tensors(shape, dtype="float64", seed=0):
 
 def fused(x, weight, bias, eps=1e-5):
     return BatchNorm(eps)(x, weight, bias)
-
-
-def orders(grad, f, inputs, ȳ, directions):
-    """y; its gradient g; and the gradient of ⟨g, directions⟩: in words that minigan and PyTorch share."""
-    y = f(*inputs)
-    first = grad(y, inputs, ȳ, create_graph=True)
-    along = [(g * d).sum() for g, d in zip(first, directions)]
-    second = grad(along, [*inputs, ȳ], [None] * len(along), allow_unused=True)
-    return [y, *first, *second]
-
-
-def as_numbers(tensors, inputs):
-    """Arrays; zeros of the input's shape where there is no gradient."""
-    return [np.zeros(x.shape) if t is None else t.detach().numpy() for t, x in zip(tensors, inputs)]
 
 
 # -------------------------------------------------------------------------------------- the definition, and the paper

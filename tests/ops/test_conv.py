@@ -9,32 +9,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from parity import KERNELS, LAYOUTS, as_numbers, closeness, drawn, orders
 
 import minigan as mg
 from minigan.ops.conv import Conv2d, Conv2dInputGrad, Conv2dWeightGrad, Geometry
 
-KERNELS = pytest.mark.parametrize("kernels", ["reference", "cpu"])
 OPERATIONS = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
-LAYOUTS = ["C", "F", "channels-last", "reversed", "every second", "repeated"]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}  # of the largest number; the sums here have a few hundred terms
-
-
-def drawn(max_examples):
-    return settings(deadline=None, derandomize=True, max_examples=max_examples)
-
-
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
+close = closeness(TOLERANCE)
 
 
 def lay_out(a, layout):
     """The same numbers, lying differently in memory ("repeated": along the first axis all alike, with stride 0)."""
-    if layout == "F":
+    if layout == "Fortran":
         return np.asfortranarray(a)
     if layout == "channels-last" and a.ndim > 2:
         return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, -3, -1)), -1, -3)
@@ -184,14 +173,6 @@ def table(cases):
     return pytest.mark.parametrize("case", cases.values(), ids=cases.keys())
 
 
-def close(got, expected, dtype="float64"):
-    """Equal in shape, and up to rounding that is in proportion to the largest number."""
-    got, expected = np.asarray(got), np.asarray(expected)
-    assert got.shape == expected.shape
-    scale = 1 + np.abs(expected).max(initial=0)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
-
-
 # ---------------------------------------------------------------------------------------------------- the formula
 
 
@@ -231,20 +212,6 @@ def test_value_is_the_sum_in_the_docstring(case, kernels):
 
 
 # ------------------------------------------------------------------------------------------------ against PyTorch
-
-
-def orders(grad, f, inputs, ȳ, directions):
-    """y; its gradient g; and the gradient of ⟨g, directions⟩: in words that minigan and PyTorch share."""
-    y = f(*inputs)
-    first = grad(y, inputs, ȳ, create_graph=True)
-    along = [(g * d).sum() for g, d in zip(first, directions)]
-    second = grad(along, [*inputs, ȳ], [None] * len(along), allow_unused=True)
-    return [y, *first, *second]
-
-
-def as_numbers(tensors, inputs):
-    """Arrays; zeros of the input's shape where there is no gradient."""
-    return [np.zeros(x.shape) if t is None else t.detach().numpy() for t, x in zip(tensors, inputs)]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch, about a copy that it makes
@@ -751,3 +718,9 @@ def test_a_padding_that_cuts_everything_off_is_refused(op, message):
 def test_an_output_padding_as_large_as_stride_and_dilation_is_refused(op):
     with pytest.raises(ValueError, match=rf"^{op}: output_padding 2 must be less than the stride 2 or the dilation 1"):
         getattr(mg, op)(*BOTH[op], stride=2, output_padding=2)
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"])
+def test_an_array_is_no_tensor(name):
+    with pytest.raises(TypeError, match=rf"^{name}: input must be a Tensor, got ndarray; mg.tensor\(x\) makes one"):
+        getattr(mg, name)(np.ones((1, 1, 4, 4)), mg.ones(1, 1, 2, 2))

@@ -7,50 +7,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from parity import KERNELS, LAYOUTS, closeness, drawn, lay_out
 
 import minigan as mg
 
-KERNELS = pytest.mark.parametrize("kernels", ["reference", "cpu"])
-LAYOUTS = ["C", "F", "channels-last", "reversed", "every second", "repeated"]
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}  # of the largest number
-
-
-def drawn(max_examples):
-    return settings(deadline=None, derandomize=True, max_examples=max_examples)
-
-
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
-def lay_out(a, layout):
-    """The same numbers, lying differently in memory ("repeated": along the first axis all alike, with stride 0)."""
-    if layout == "F":
-        return np.asfortranarray(a)
-    if layout == "channels-last":
-        return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
-    if layout == "reversed":
-        return np.ascontiguousarray(a[..., ::-1])[..., ::-1]
-    if layout == "every second":
-        wide = np.full((*a.shape[:-1], 2 * a.shape[-1]), np.nan, a.dtype)
-        wide[..., ::2] = a
-        return wide[..., ::2]
-    if layout == "repeated" and len(a):
-        return np.broadcast_to(a[:1], a.shape)
-    return a
-
-
-def close(got, expected, dtype="float64"):
-    """Equal in shape, and up to rounding that is in proportion to the largest number."""
-    got, expected = np.asarray(got), np.asarray(expected)
-    assert got.shape == expected.shape
-    scale = 1 + np.abs(expected).max(initial=0)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
+close = closeness(TOLERANCE)
 
 
 def picture(*shape, dtype="float64", seed=0):
@@ -510,3 +474,9 @@ def test_channels_that_cannot_be_dealt_out_are_refused(r):
 def test_a_picture_that_cannot_be_cut_into_blocks_is_refused(r):
     with pytest.raises(ValueError, match=rf"^pixel_unshuffle: a picture of 4×5 cannot be cut into blocks of {r}×{r}"):
         mg.pixel_unshuffle(X, r)
+
+
+def test_an_array_is_no_tensor():
+    for pool in (mg.max_pool2d, mg.avg_pool2d):
+        with pytest.raises(TypeError, match=r"pool2d: input must be a Tensor, got ndarray; mg.tensor\(x\) makes one"):
+            pool(np.ones((1, 1, 4, 4)), 2)

@@ -10,79 +10,15 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from parity import LAYOUTS, assert_like_torch, drawn, normal
 
 import minigan as mg
 from minigan.ops import reduce
 
-LAYOUTS = ["C", "Fortran", "channels-last", "reversed", "every second", "repeated"]
 INF, NAN = math.inf, math.nan
-
-
-@pytest.fixture(scope="module")
-def torch():
-    return pytest.importorskip("torch")
-
-
-# --- helpers ----------------------------------------------------------------------------------------------------------
-
-
-def drawn(max_examples):
-    return settings(deadline=None, derandomize=True, max_examples=max_examples)
-
-
-def lay_out(a, layout):
-    """The same numbers, lying differently in memory ("repeated": the first entry's numbers, over and over), read-only."""
-    if layout == "Fortran":
-        a = np.array(a, order="F")
-    elif layout == "channels-last" and a.ndim > 1:
-        a = np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
-    elif layout == "reversed":
-        a = np.asarray(np.flip(np.flip(a).copy()))
-    elif layout == "every second" and a.ndim:
-        a = np.repeat(a, 2, axis=-1)[..., ::2]
-    elif layout == "repeated" and a.size and a.ndim:
-        a = np.broadcast_to(a[:1], a.shape)
-    a.flags.writeable = False
-    return a
-
-
-def normal(shape, seed=0, layout="C"):
-    return lay_out(np.asarray(np.random.default_rng(seed).standard_normal(shape)), layout)
-
-
-def derivatives(f, xs, constant, grad, numpy):
-    """Value, gradient and gradient of gradient of f at the tensors xs, each against random weights, as NumPy arrays.
-
-    The last three arguments are the library's: what makes a tensor, what differentiates, what makes an array.
-    """
-    rng = np.random.default_rng(0)
-
-    def weighted(ts):
-        weights = [0 if t is None else constant(np.asarray(rng.standard_normal(tuple(t.shape)))) for t in ts]
-        return sum((w * t).sum() for w, t in zip(weights, ts) if t is not None and t.requires_grad)
-
-    y = f(*xs)
-    first = grad(weighted([y]), xs, create_graph=True, allow_unused=True)
-    slope = weighted(first)
-    second = [None] * len(xs) if isinstance(slope, int) else grad(slope, xs, allow_unused=True)
-    return [numpy(y)] + [np.zeros(x.shape) if g is None else numpy(g) for x, g in zip([*xs, *xs], [*first, *second])]
-
-
-def assert_like_torch(torch, f, *arrays):
-    """f(library, *tensors) has the same value, gradient and gradient of gradient in both libraries."""
-    xs = [mg.Tensor(a, requires_grad=True) for a in arrays]
-    ours = derivatives(lambda *xs: f(mg, *xs), xs, mg.Tensor, mg.grad, np.asarray)
-    xs = [torch.tensor(a.copy(), requires_grad=True) for a in arrays]
-    numpy = lambda x: x.numpy(force=True)  # noqa: E731
-    theirs = derivatives(lambda *xs: f(torch, *xs), xs, torch.tensor, torch.autograd.grad, numpy)
-    for mine, expected in zip(ours, theirs, strict=True):
-        assert mine.shape == expected.shape
-        assert mine.dtype == np.float64
-        np.testing.assert_allclose(mine, expected, rtol=1e-9, atol=1e-9)
-
 
 # --- every reduction against PyTorch ----------------------------------------------------------------------------------
 

@@ -141,10 +141,10 @@ saves = [0]
 fsync = os.fsync
 
 def fsync_or_die(fd):
-    # the third checkpoint dies half-way: its bytes are written, its name is not taken over yet
+    # the fourth checkpoint, of step 6, dies half-way: half of its bytes are written, its name is not taken over
     if "checkpoint" in os.readlink(f"/proc/self/fd/{{fd}}"):
         saves[0] += 1
-        if saves[0] == 3:
+        if saves[0] == 4:
             os.ftruncate(fd, os.fstat(fd).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
     fsync(fd)
@@ -160,7 +160,7 @@ def test_resuming_is_bit_for_bit_after_kill_9_in_the_middle_of_a_checkpoint(tmp_
     script = KILLED_WHILE_SAVING.format(tests=os.path.dirname(__file__), folder=str(folder))
     died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert died.returncode == -signal.SIGKILL, died.stderr
-    assert load_checkpoint(folder / "checkpoint.safetensors")[1]["step"] == 4  # the second one, of step 4, is whole
+    assert load_checkpoint(folder / "checkpoint.safetensors")[1]["step"] == 4  # the one before is whole
     train(folder, 7, resume=True)
     assert contents(folder) == contents(train(tmp_path / "whole", 7).path)
 
@@ -177,3 +177,16 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
 def test_a_finished_run_that_is_resumed_has_nothing_to_do(tmp_path):
     whole = contents(train(tmp_path / "run", 3).path)
     assert contents(train(tmp_path / "run", 3, resume=True).path) == whole
+
+
+def test_a_run_can_be_resumed_from_before_its_first_step(tmp_path):
+    def fail(reals):
+        raise KeyError("at the first step")
+
+    run, state = RunFolder.create(tmp_path / "run", {"seed": 0}), tiny_gan()
+    mg.randn(4, 3)  # the fixed latents, as `train` draws them
+    with pytest.raises(KeyError):
+        fit(run, fail, Batches(PICTURES, 4, seed=1), state, steps=3)
+    resumed = train(tmp_path / "run", 7, resume=True)
+    whole = train(tmp_path / "whole", 7)
+    assert resumed.checkpoint_path.read_bytes() == whole.checkpoint_path.read_bytes()

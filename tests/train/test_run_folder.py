@@ -344,3 +344,8 @@ def test_labels_do_not_leave_the_folder(tmp_path, label):
     with pytest.raises(ValueError, match="a plain name such as"):
         run.save_samples(np.zeros((1, 1, 2, 2)), label)
     assert list(run.samples_path.iterdir()) == []
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_is_begun_anew(tmp_path):
+    RunFolder.create(tmp_path / "run", CONFIG).close()
+    assert RunFolder.create(tmp_path / "run", {"seed": 7}).config == {"seed": 7}
