@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 from typing import Any
 
 from minigan import backend
@@ -69,6 +70,10 @@ def begin(
         if classify and settings["data"] not in NAMES:
             parser.error(f"--data: {settings['data']} has no test set; choose one of {', '.join(NAMES)}")
         pictures = load(settings["data"])
+        if settings["data"] == "auto":
+            settings["data"] = pictures.name  # a resumed run must not find other pictures
+        elif settings["data"] not in NAMES:
+            settings["data"] = str(Path(settings["data"]).expanduser().resolve())
         if settings["batch_size"] > len(pictures):
             few = f"{settings['data']} has only {len(pictures)} pictures"
             parser.error(

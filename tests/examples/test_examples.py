@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import minigan as mg
 from minigan import data, init, optim, train
@@ -64,6 +65,31 @@ def test_a_run_that_has_made_more_steps_than_are_asked_for_is_left_alone(tmp_pat
         example.main(["--resume", str(tmp_path / "run"), "--steps", "2"])
     assert "has made 3 steps already" in capsys.readouterr().err
     assert (tmp_path / "run" / "config.json").read_bytes() == before
+
+
+def test_a_run_remembers_which_pictures_auto_found(tmp_path, monkeypatch):
+    """Else a run that fell back to glyphs would go on with MNIST once that can be had."""
+    monkeypatch.delenv("MINIGAN_DATA", raising=False)
+
+    def no_mnist(train):
+        raise data.DataError("no network")
+
+    monkeypatch.setattr("minigan.data.mnist", no_mnist)
+    load("dcgan_mnist").main(["--steps", "1", "--batch-size", "8", "--out", str(tmp_path / "run")])
+    assert train.RunFolder.open(tmp_path / "run").config["data"] == "glyphs"
+
+
+def test_a_run_on_a_folder_can_be_resumed_from_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "pictures").mkdir()
+    for i in range(4):
+        Image.new("RGB", (9, 9), (60 * i, 0, 0)).save(tmp_path / "pictures" / f"{i}.png")
+    example = load("dcgan_mnist")
+    monkeypatch.chdir(tmp_path)
+    example.main(["--data", "pictures", "--steps", "1", "--batch-size", "4", "--out", str(tmp_path / "run")])
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    example.main(["--resume", str(tmp_path / "run"), "--steps", "2"])
+    assert train.load_checkpoint(tmp_path / "run" / "checkpoint.safetensors")[1]["step"] == 2
 
 
 def test_a_classifier_needs_a_test_set(tmp_path, capsys):
