@@ -1,4 +1,4 @@
-"""Which arrays and which kernels do the arithmetic. Imports NumPy, and everything else only when it is first needed.
+"""Which arrays and which kernels do the arithmetic. Imports NumPy and machine; more when it is first needed.
 
 Two things are chosen here, and nothing else in the package knows what was chosen:
 
@@ -22,6 +22,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+from minigan.machine import Machine, look
 
 Array = Any
 """An array of whichever library computes; `numpy.ndarray` on the CPU."""
@@ -93,6 +95,26 @@ def use_kernels(name: str) -> Iterator[None]:
 def _check(name: str) -> None:
     if name not in KERNELS:
         raise ValueError(f"backend: no kernels are called {name!r}; there are {', '.join(map(repr, KERNELS))}")
+
+
+def info() -> Machine:
+    """What computes here, and what would make it faster: versions, processor, threads, kernels, BLAS, advice.
+
+    `python -m minigan info` prints it. Loads Numba, and launches its threads.
+
+    Returns
+    -------
+    Machine
+        `print` it to read it; `dataclasses.asdict` makes a dict of it.
+
+    Examples
+    --------
+    >>> from minigan import backend
+    >>> backend.info().kernels in backend.KERNELS
+    True
+    """
+    _check(_chosen)
+    return look(_chosen)
 
 
 def check_device(device: str) -> str:

@@ -97,7 +97,7 @@ def test_the_folders_offer_the_same_routines_with_the_same_signatures():
 
 STATE = """
 import json, sys, minigan as mg
-heavy = ["numba", "scipy", "matplotlib", "PIL", "pooch", "tqdm", "safetensors", "torch", "cupy"]
+heavy = ["numba", "scipy", "matplotlib", "PIL", "pooch", "tqdm", "safetensors", "threadpoolctl", "torch", "cupy"]
 loaded = [name for name in heavy if name in sys.modules]
 try:
     kernels = mg.backend.kernels().__name__
