@@ -13,16 +13,15 @@ A Function has two rules. `forward` computes with arrays. `backward` says what a
 worth at each input, and it is written *in Tensor operations*: so a backward pass under `create_graph=True` records a graph
 like any other computation, and the gradient can be differentiated again, to any order.
 
-`grad` walks the graph from the outputs to the inputs, newest node first, and adds up what arrives. That is all of it.
+`grad` walks the graph from the outputs to the inputs, newest node first, and adds up what arrives.
 
 Three decisions keep it safe:
 
 - A node refers to its inputs, never to its output. So the graph has no cycle and is freed the moment the loss is.
-- minigan never changes an array in place (nor may a program, while a graph holds it). An optimiser gives a parameter a
-  new array, which raises its version; nodes remember the versions they saw, so a backward through a parameter that has
-  been given new values since is an error, never a wrong number.
-- A Function has one output, so a Tensor and its `grad_fn` are two names for one place in the graph. A rule that wants its
-  own output (`exp`, whose derivative is y itself) rebuilds the Tensor with `self.output()`.
+- minigan changes no array that anyone else can see (nor may a program, while a graph holds it). New values, such as an
+  optimiser's, raise a parameter's version; nodes remember the versions they saw, so a backward through a parameter that
+  has been given new values since is an error, never a wrong number.
+- A Function has one output, so a Tensor and its `grad_fn` are two names for one place in the graph.
 """
 
 from __future__ import annotations
@@ -81,16 +80,18 @@ class Function:
     stack: Any = None  # of the forward call, in anomaly mode
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        with np.errstate(all="ignore"):  # overflow is no news, as in PyTorch; anomaly mode finds where it began
-            try:
-                arrays = [x._data for x in inputs]
-            except AttributeError:
-                raise TypeError(f"{self.name}: expected Tensors, got {[type(x).__name__ for x in inputs]}") from None
+        try:
+            arrays = [x._data for x in inputs]
+        except AttributeError:
+            raise TypeError(f"{self.name}: expected Tensors, got {[type(x).__name__ for x in inputs]}") from None
+        if mode.differentiating:  # then `_walk` has silenced NumPy already
             out = Tensor._wrap(self.forward(*arrays))
+        else:
+            with np.errstate(all="ignore"):  # overflow is no news, as in PyTorch; anomaly mode finds where it began
+                out = Tensor._wrap(self.forward(*arrays))
         if mode.anomaly:
             self.stack = inspect_forward(out._data, self.name)
-        tracked = tuple([x.requires_grad for x in inputs])
-        if mode.recording and True in tracked:
+        if mode.recording and True in (tracked := tuple([x.requires_grad for x in inputs])):
             if self.inputs:
                 raise RuntimeError(f"{self.name}: a Function is one node of the graph; make a new one for each call")
             self.inputs, self.tracked, self.versions = inputs, tracked, tuple([x._version for x in inputs])
@@ -113,26 +114,26 @@ class Function:
 
     def pass_back(self, grad: Tensor, needs: tuple[bool, ...]) -> Iterator[tuple[Tensor, Tensor]]:
         """`backward`, with what goes in and what comes out checked: the inputs that need a gradient, each with its own."""
-        for i, (x, version) in enumerate(zip(self.inputs, self.versions)):
-            if x._version != version:
-                raise RuntimeError(
-                    f"{self.name}: backward through {x.name or 'a tensor'} of shape {x.shape} (input {i}), which was given "
-                    f"new values after the forward pass, so the gradient may be wrong. Call backward() before the "
-                    f"optimiser's step(), or run the forward pass again after it."
-                )
+        if tuple([x._version for x in self.inputs]) != self.versions:
+            i, x = next((i, x) for i, x in enumerate(self.inputs) if x._version != self.versions[i])
+            raise RuntimeError(
+                f"{self.name}: backward through {x.name or 'a tensor'} of shape {x.shape} (input {i}), which was given new "
+                f"values after the forward pass, so the gradient may be wrong. Call backward() before the optimiser's "
+                f"step(), or run the forward pass again after it."
+            )
         self.needs = needs
         gradients = self.backward(grad)
         if not isinstance(gradients, tuple | list) or len(gradients) != len(self.inputs):
             raise RuntimeError(f"{self.name}.backward must return a tuple, one gradient for each input")
-        for i, (x, gradient) in enumerate(zip(self.inputs, gradients)):
-            if gradient is None or not needs[i]:
+        for i, (x, gradient, needed) in enumerate(zip(self.inputs, gradients, needs)):
+            if gradient is None or not needed:
                 continue
             if not isinstance(gradient, Tensor):
                 raise TypeError(f"{self.name}.backward must return Tensors, not {type(gradient).__name__} (input {i})")
-            if gradient.shape != x.shape or gradient.dtype != x.dtype:
+            if (came := gradient._data).shape != x._data.shape or came.dtype != x._data.dtype:
                 raise RuntimeError(
-                    f"{self.name}.backward returned a gradient of shape {gradient.shape} and type {gradient.dtype} for "
-                    f"input {i}, which has shape {x.shape} and type {x.dtype}"
+                    f"{self.name}.backward returned a gradient of shape {came.shape} and type {came.dtype} for input {i}, "
+                    f"which has shape {x.shape} and type {x.dtype}"
                 )
             if mode.anomaly:
                 refuse_nonfinite(gradient._data, self.name, f"backward pass to input {i}", self.stack)
@@ -190,21 +191,7 @@ def grad(
         grad_outputs = (None,) * len(outputs) if grad_outputs is None else (grad_outputs,)
     if len(grad_outputs) != len(outputs):
         raise ValueError(f"grad: {len(outputs)} outputs need as many grad_outputs, got {len(grad_outputs)}")
-    targets = {_place(x) for x in inputs}
-    grads: dict[Tensor | Function, Tensor] = {}
-
-    def arrive(place: Tensor | Function, gradient: Tensor) -> None:
-        grads[place] = grads[place] + gradient if place in grads else gradient
-
-    with switch("recording", create_graph), switch("differentiating", True):
-        for y, seed in zip(outputs, grad_outputs):
-            arrive(_place(y), _seed(y, seed))
-        for node, needs in _nodes_between(outputs, targets):
-            gradient = grads.get(node) if node in targets else grads.pop(node, None)
-            if gradient is not None:
-                for x, contribution in node.pass_back(gradient, needs):
-                    arrive(_place(x), contribution)
-
+    grads = _walk(_ancestors(outputs), outputs, grad_outputs, {_place(x) for x in inputs}, create_graph)
     for i, x in enumerate(inputs):
         if _place(x) not in grads and not allow_unused:
             why = "" if x.requires_grad else ", which has requires_grad=False"
@@ -212,7 +199,27 @@ def grad(
                 f"grad: no output depends on input {i} of shape {x.shape}{why}. Pass allow_unused=True to get None for it."
             )
     found = [grads.get(_place(x)) for x in inputs]  # may be one Tensor twice, for a and b in a + b: detach parts them
-    return tuple([g if g is None or g.requires_grad else g.detach() for g in found])  # type: ignore[misc]
+    return tuple([g if g is None or g.requires_grad else g.detach() for g in found])
+
+
+def _walk(nodes: list[Function], outputs: Sequence[Tensor], seeds: Any, targets: set[Any], create_graph: bool) -> Any:
+    """The dictionary of what arrives at the targets; `nodes` are the ancestors of the outputs."""
+    grads: dict[Tensor | Function, Tensor] = {}
+
+    def arrive(place: Tensor | Function, gradient: Tensor) -> None:
+        if (before := grads.get(place)) is not None:  # outside of a graph it is enough to add arrays
+            gradient = before + gradient if create_graph else Tensor._wrap(before._data + gradient._data)
+        grads[place] = gradient
+
+    with switch("recording", create_graph), switch("differentiating", True), np.errstate(all="ignore"):
+        for y, seed in zip(outputs, seeds):
+            arrive(_place(y), _seed(y, seed))
+        for node, needs in _leading_to(targets, nodes):
+            gradient = grads.get(node) if node in targets else grads.pop(node, None)
+            if gradient is not None:
+                for x, contribution in node.pass_back(gradient, needs):
+                    arrive(_place(x), contribution)
+    return grads
 
 
 def _place(x: Tensor) -> Tensor | Function:
@@ -220,8 +227,8 @@ def _place(x: Tensor) -> Tensor | Function:
     return x if x.grad_fn is None else x.grad_fn
 
 
-def _ancestors(outputs: Sequence[Tensor]) -> set[Function]:
-    """Every node that the outputs were computed with. A loop, not a recursion: chains may be 100,000 nodes long."""
+def _ancestors(outputs: Sequence[Tensor]) -> list[Function]:
+    """Every node that the outputs were computed with, oldest first. A loop: chains may be too long for a recursion."""
     seen: set[Function] = set()
     stack = [y.grad_fn for y in outputs]
     while stack:
@@ -229,14 +236,14 @@ def _ancestors(outputs: Sequence[Tensor]) -> set[Function]:
         if node is not None and node not in seen:
             seen.add(node)
             stack.extend([x.grad_fn for x in node.inputs])
-    return seen
+    return sorted(seen, key=lambda node: node.age)
 
 
-def _nodes_between(outputs: Sequence[Tensor], targets: set[Any]) -> list[tuple[Function, tuple[bool, ...]]]:
+def _leading_to(targets: set[Any], nodes: list[Function]) -> list[tuple[Function, tuple[bool, ...]]]:
     """The nodes from which a target can be reached, newest first, and which of their inputs lead to one."""
     path = []
     reaching = set(targets)
-    for node in sorted(_ancestors(outputs), key=lambda node: node.age):
+    for node in nodes:
         needs = tuple([was and x.requires_grad and _place(x) in reaching for x, was in zip(node.inputs, node.tracked)])
         if True in needs:
             reaching.add(node)
@@ -310,9 +317,8 @@ class Tensor(Values):
         __lt__ = __le__ = __gt__ = __ge__ = __and__ = __or__ = __xor__ = __invert__ = _attached
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None):
-        self._data, self._version = as_array(data), 0
+        self._data, self._version, self.name = as_array(data), 0, name
         self.grad = self.grad_fn = None
-        self.name, self.requires_grad = name, False
         self.requires_grad_(requires_grad)
 
     @staticmethod
@@ -320,10 +326,8 @@ class Tensor(Values):
         """A Tensor around an array that an operation made, with nothing checked."""
         self = object.__new__(Tensor)
         self._data = data if isinstance(data, np.ndarray) else as_array(np.asarray(data))
-        self._version = 0
         self.grad = self.name = None
-        self.grad_fn = grad_fn
-        self.requires_grad = grad_fn is not None
+        self.grad_fn, self.requires_grad, self._version = grad_fn, grad_fn is not None, 0
         return self
 
     @property
@@ -334,13 +338,9 @@ class Tensor(Values):
     @data.setter
     def data(self, array: Array) -> None:
         if self.grad_fn is not None:
-            raise RuntimeError(
-                f"data: only a leaf gets new data; {self.grad_fn.name} made this tensor: detach() it first"
-            )
+            raise RuntimeError(f"data: only a leaf gets new data; {self.grad_fn.name} made this tensor: detach() it")
         if array is self._data:
-            raise RuntimeError(
-                "data: p.data -= v has changed an array that a graph may hold; write p.data = p.data - v"
-            )
+            raise RuntimeError("data: p.data -= v changed an array that a graph may hold; write p.data = p.data - v")
         array = as_array(array)
         if array.shape != self.shape or array.dtype != self.dtype:
             raise ValueError(
@@ -364,13 +364,15 @@ class Tensor(Values):
         inputs : Tensor or sequence of Tensors, optional
             The places to differentiate with respect to; the gradients of others are not computed.
         """
+        nodes = _ancestors([self])
         if inputs is None:
-            places = [self, *[x for node in _ancestors([self]) for x in node.inputs]]
-            inputs = [x for x in places if x.grad_fn is None and x.requires_grad]
-        places = list(dict.fromkeys((inputs,) if isinstance(inputs, Tensor) else inputs))
-        for x, g in zip(places, grad(self, places, gradient, allow_unused=True)):
-            if g is not None:  # an array of its own, which nothing else holds
-                x.grad = Tensor._wrap(np.array(g._data, order="C") if x.grad is None else x.grad._data + g._data)
+            ancestors = [self, *[x for node in nodes for x in node.inputs]]
+            inputs = [x for x in ancestors if x.grad_fn is None and x.requires_grad]
+        places = {_place(x): x for x in ((inputs,) if isinstance(inputs, Tensor) else inputs)}
+        grads = _walk(nodes, [self], [gradient], set(places), create_graph=False)
+        for place in places.keys() & grads.keys():
+            x, g = places[place], grads.pop(place).detach()  # so `_own_array` need not copy what nobody else holds
+            x.grad = Tensor._wrap(g._own_array() if x.grad is None else x.grad._data + g._data)
 
     def detach(self) -> Tensor:
         """The same values, outside the graph: no gradient passes here."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,26 @@ class Values:
         """Whether the type is float32 or float64, the types that have gradients."""
         return self._data.dtype in FLOATS
 
+    def _own_array(self) -> Array:
+        """The array, in C order and free to be overwritten: itself if nothing else refers to its memory, else a copy.
+
+        What nobody else can look at may change without anyone's noticing. Views, memoryviews and DLPack capsules all count:
+        they refer to the array that owns the memory.
+        """
+        if sys.getrefcount(self._data) == _ALONE and self._data.flags.carray:
+            if self._data.base is None:
+                alone = self._data.flags.owndata
+            else:  # a reshaped or transposed array, of which only this view is left
+                alone = (
+                    type(self._data.base) is np.ndarray
+                    and sys.getrefcount(self._data.base) == _ALONE
+                    and self._data.base.flags.owndata
+                    and self._data.base.size == self._data.size
+                )
+            if alone:
+                return self._data
+        return np.array(self._data, order="C")
+
     # ---- leaving for NumPy and Python
 
     def numpy(self) -> np.ndarray:
@@ -149,3 +170,10 @@ class Values:
         if self.dtype != np.float32:
             parts.append(f"dtype={self.dtype}")
         return parts
+
+
+_lonely = Values()
+_lonely._data = np.empty(1)
+_ALONE = sys.getrefcount(
+    _lonely._data
+)  # of an array that only its Tensor refers to, with what Python adds for the call

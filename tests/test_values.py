@@ -97,6 +97,85 @@ def test_a_torch_tensor_is_taken_with_its_type(torch):
         Tensor(torch.ones(2, dtype=torch.float16))
 
 
+# ------------------------------------------------------------------------------ an array that nobody else holds
+
+# What else may refer to the memory of a tensor, when it is made of the tensor.
+HOLDERS = {
+    "the array in a variable": lambda x: x.data,
+    "a view": lambda x: x.data[:1],
+    "a view of a view": lambda x: x.data[:, ::-1].T,
+    "a broadcast view": lambda x: np.broadcast_to(x.data, (5, 2, 3)),
+    "a read-only view": lambda x: x.numpy(),
+    "another tensor": lambda x: x.detach(),
+    "an operation on another view": lambda x: x.reshape(6),
+    "the graph": lambda x: (x.requires_grad_().transpose(0, 1) @ mg.ones(2, 4, dtype=x.dtype)).sum(),
+    "a memoryview": lambda x: memoryview(x.data),
+    "a memoryview of bytes": lambda x: memoryview(x.data).cast("B"),
+    "a DLPack capsule": lambda x: x.detach().__dlpack__(),
+    "an array from DLPack": lambda x: np.from_dlpack(x.detach()),
+    "an iterator": lambda x: x.data.flat,
+    "a ctypes object": lambda x: np.ctypeslib.as_ctypes(x.data),
+    "a closure": lambda x: (lambda a: lambda: a)(x.data),
+}
+
+
+def lonely(dtype="float32"):
+    return Tensor(np.arange(6, dtype=dtype).reshape(2, 3).copy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_array_that_nobody_else_holds_may_be_overwritten(dtype):
+    x = lonely(dtype)
+    address = x.data.ctypes.data
+    assert x._own_array() is x._data
+    assert x._own_array().ctypes.data == address
+    x = Tensor(np.arange(6, dtype=dtype).reshape(2, 3))  # a view of all of an array that only the view refers to
+    assert x._own_array() is x._data
+
+
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS)
+def test_while_anything_else_refers_to_its_memory_a_copy_is_made(holder):
+    """And when it does so no more, none."""
+    for x in (lonely(), Tensor(np.arange(6, dtype="float32").reshape(2, 3))):
+        held = holder(x)
+        own = x._own_array()
+        assert not np.shares_memory(own, x.data)
+        np.testing.assert_array_equal(own, x.data)
+        own[...] = 0
+        assert x.tolist() == [[0, 1, 2], [3, 4, 5]]
+        del held, own
+        assert x._own_array() is x._data
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.asfortranarray(np.ones((2, 3))),
+        np.broadcast_to(np.float64(1), (2, 3)),
+        np.ones((2, 6))[:, ::2],
+        np.ones((9, 3))[:2],  # a part of something larger, which would be kept for it
+        np.frombuffer(bytes(48)).reshape(2, 3),
+        np.frombuffer(bytearray(48)).reshape(2, 3),
+    ],
+    ids=["Fortran", "broadcast", "strided", "part", "bytes", "bytearray"],
+)
+def test_an_array_of_its_own_is_in_c_order_writeable_and_all_of_its_memory(array):
+    x = Tensor(array)
+    del array
+    own = x._own_array()
+    assert not np.shares_memory(own, x.data)
+    assert own.flags.c_contiguous
+    assert own.flags.writeable
+    assert own.flags.owndata
+
+
+def test_a_file_that_an_array_maps_is_not_overwritten(tmp_path):
+    array = np.memmap(tmp_path / "weights", np.float32, "w+", shape=(2, 3))
+    x = Tensor(array)
+    del array
+    assert not np.shares_memory(x._own_array(), x.data)
+
+
 # --------------------------------------------------------------------------------------------------- what it says
 
 

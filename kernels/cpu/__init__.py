@@ -2,26 +2,45 @@
 
 Pictures are (N, C, H, W) arrays as everywhere, but the routines like them channels-last in memory: a pixel's channels
 lie side by side, so a row of a window is one run of numbers, and a convolution is one big matrix product. Arrays of any
-other strides are accepted, and copied first. Pictures come back channels-last, as (N, C, H, W) views; batch norm keeps
-the layout it is given.
+other strides are accepted, and copied first. Pictures come back channels-last, as (N, C, H, W) views; batch norm and the
+activations keep the layout they are given.
 
 Numba compiles a routine when it is first called with a dtype, and keeps the machine code in its cache (beside the
-source, or in the user's cache folder, or where NUMBA_CACHE_DIR says). The compiled routines run on one thread and let go
-of the GIL; the matrix products are NumPy's and use as many threads as its BLAS does. A second pool of threads here would
-only take the processor from that one.
+source, or in the user's cache folder, or where NUMBA_CACHE_DIR says). The compiled routines let go of the GIL, and share
+work that is long enough among the threads of Numba's one pool; a result does not depend on how many there are. To load
+this package also has glibc keep the memory of freed arrays for the next ones (`memory.py`).
 """
 
+from .activation import leaky_relu, leaky_relu_backward
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold
-from .norm import batch_norm, batch_norm_backward
-from .pool import max_pool2d_indices
+from .matmul import matmul
+from .memory import keep_freed_memory
+from .norm import batch_norm, batch_norm_backward, scale_and_shift
+from .optim import adam, rmsprop, sgd
+from .pool import max_pool2d, max_pool2d_backward, sum_pool2d, sum_pool2d_backward
+from .reduce import amax, amax_backward
 
 __all__ = [
+    "adam",
+    "amax",
+    "amax_backward",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_weight_grad",
     "fold",
-    "max_pool2d_indices",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "matmul",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "rmsprop",
+    "scale_and_shift",
+    "sgd",
+    "sum_pool2d",
+    "sum_pool2d_backward",
     "unfold",
 ]
+
+keep_freed_memory()

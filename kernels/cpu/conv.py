@@ -1,35 +1,47 @@
-"""Convolution, its two adjoints, and the unfold/fold pair, as matrix products. Imports only NumPy and Numba.
+"""Convolution, its two adjoints, and the unfold/fold pair, as products of matrices that are never made. NumPy, Numba.
 
-Lay every window of the pictures out as a row of a matrix ("im2col") and every kernel as a row of another, both in the
-order (i, j, c), and the three routines of the convolution are three matrix products:
+Lay every window of the pictures out as a row of a matrix ("im2col") and every kernel as a column of another, and the
+routines of the convolution are matrix products:
 
-    columns  (N·OH·OW, kh·kw·Cin)         one row for each output pixel
-    W        (Cout,    kh·kw·Cin)         one row for each kernel
-    g        (N·OH·OW, Cout)              one row for each output pixel
+    windows(x)  (N·OH·OW, Cin·kh·kw)      one row for each output pixel
+    W           (Cin·kh·kw, Cout)         one column for each kernel
+    g           (N·OH·OW, Cout)           one row for each output pixel
 
-    conv2d             y = columns(x) Wᵀ
-    conv2d_input_grad  x̂ = scatter(g W)         scatter: the adjoint of laying out, adds every row back in its window
-    conv2d_weight_grad Ŵ = gᵀ columns(x)
+    conv2d              y = windows(x) W
+    conv2d_weight_grad  Ŵ = windows(x)ᵀ g
 
-The matrix of columns is kh·kw/stride² times as large as the pictures, so it is made and used up a few pictures at a
-time, while it is still in the processor's cache. NumPy's strided copy lays it out as fast as a compiled loop does; only
-the scatter, which NumPy could do no better than in kh·kw passes over the pictures, is compiled.
+The matrix of windows is kh·kw/stride² times as large as the pictures, and nothing but copies of their pixels. It is never
+made: the register tiles of tile.py find each of its numbers in the pictures, by two tables of positions. All that a thread
+copies is a *band* of the pictures with zeros put around it, small enough for its cache; plan.py says how bands are cut.
 
-The products are written `np.dot`: `@` does not use BLAS when the inner dimension is 1, as it is behind a layer with one
-output channel (the last of a DCGAN's discriminator).
+The input gradient (the transposed convolution) can be had in two ways:
+
+    scatter  columns = g Wᵀ, then add every row back in its window: the literal adjoint of gathering. Work for nothing but
+             real products, but many additions. For few input channels, and where windows do not overlap.
+    phases   Sort the pixels of x̂ by their place modulo the stride. All pixels of one such phase meet the same few kernel
+             taps, so each phase is an ordinary convolution of g with those taps, without stride: for 4x4 kernels of stride 2
+             four convolutions with 2x2 taps. No zero is multiplied, and no two threads ever add to the same pixel.
+
+How much of the work is one task may depend on the number of threads, but the order of a sum is given by the shapes alone: so
+the results do not depend on the threads.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
+from numba import prange
 from numpy.lib.stride_tricks import sliding_window_view
 
+from . import winograd
 from .compile import compiled
+from .layout import channels_first, channels_last, flat, transpose
+from .matmul import matmul, multiply, pack, panel_width
+from .plan import Plan, forward_plan, phases_plan
+from .threads import threads_for
+from .tile import MASKS, TILE_BYTES, add_run, copy_run
 
 Pair = tuple[int, int]
 
-BLOCK_BYTES = 4 << 20  # of columns at a time: a fifth faster than all at once where those would be 32 MiB
-FEW_CHANNELS = 4  # below this, runs of kw·C values are too short to be copied fast
+FEW_CHANNELS = 8  # fewer input channels than this, and a phase's products are too narrow: scatter instead
+TASKS = 16  # into at least so many tasks a weight gradient is cut
 
 
 def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
@@ -38,8 +50,7 @@ def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilat
     ``y[n, o, u, v] = Σ W[o, c, i, j] · x[n, c, row, col]``
 
     over all (c, i, j), with ``row = u·stride + i·dilation − padding`` and ``col = v·stride + j·dilation − padding``;
-    pixels outside the picture count as 0. Computed as ``columns(x) Wᵀ``. For a 1x1 kernel, and for a kernel as large as the
-    picture, the columns are the picture itself and nothing is copied.
+    pixels outside the picture count as 0. Computed as ``windows(x) W``.
 
     Parameters
     ----------
@@ -65,13 +76,16 @@ def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilat
     if groups > 1:
         parts = zip(np.split(x, groups, axis=1), np.split(weight, groups))
         return np.concatenate([conv2d(a, w, stride, padding, dilation, 1) for a, w in parts], axis=1)
+    N, Cin, H, W = x.shape
     Cout, _, kh, kw = weight.shape
-    windows = _windows(x, (kh, kw), stride, padding, dilation)
-    W = _channels_last(weight).reshape(Cout, -1)
-    y = np.empty((*windows.shape[:3], Cout), x.dtype)
-    for block in _blocks(windows.shape):
-        np.dot(_columns(windows[block]), W.T, out=y[block].reshape(-1, Cout))
-    return _channels_first(y)
+    plan = forward_plan(N, Cin, (H, W), (kh, kw), stride, padding, dilation)
+    threads = threads_for(N * plan.grid[0] * plan.grid[1] * Cout * Cin * kh * kw // 100)
+    if winograd.suits(x, weight.shape, (H, W), stride, dilation):
+        return channels_first(winograd.conv2d(channels_last(x), weight, stride, padding, plan.grid, threads))
+    y = np.empty((N, *plan.grid, Cout), x.dtype)
+    panels = pack(np.ascontiguousarray(weight).reshape(1, Cout, -1), plan.place, threads)
+    _correlate(channels_last(x), *plan.band, plan.tap_at, plan.phases, plan.grid, stride, panels, y, (1, 1), threads)
+    return channels_first(y)
 
 
 def conv2d_input_grad(
@@ -87,7 +101,7 @@ def conv2d_input_grad(
 
     ``x̂[n, c, row, col] = Σ W[o, c, i, j] · g[n, o, u, v]``
 
-    over all (o, i, j, u, v) that lead to (row, col) as in `conv2d`. Computed as ``scatter(g W)``. For a 1x1
+    over all (o, i, j, u, v) that lead to (row, col) as in `conv2d`. Computed by phases, or as ``scatter(g Wᵀ)``; for a 1x1
     kernel, and for a single window as large as the picture (the first layer of a DCGAN's generator), the product is the
     picture itself and nothing is scattered.
 
@@ -120,16 +134,23 @@ def conv2d_input_grad(
         )
     N, Cout, OH, OW = grad.shape
     _, Cin, kh, kw = weight.shape
-    g = _channels_last(grad)
-    W = _channels_last(weight).reshape(Cout, -1)
-    columns_shape = (N, OH, OW, kh, kw, Cin)
-    if _is_one_to_one(columns_shape, input_size, padding):
-        return _channels_first(np.dot(g.reshape(-1, Cout), W).reshape(N, *input_size, Cin))
-    x = np.zeros((N, *input_size, Cin), grad.dtype)
-    for block in _blocks(columns_shape):
-        columns = np.dot(g[block].reshape(-1, Cout), W)
-        _scatter(columns.reshape(-1, *columns_shape[1:]), x[block], stride, padding, dilation)
-    return _channels_first(x)
+    g = channels_last(grad)
+    threads = threads_for(g.size * Cin * kh * kw // 100)
+    if _is_one_to_one((OH, OW), (kh, kw), input_size, padding):
+        x = matmul(g.reshape(-1, Cout), channels_last(weight).reshape(Cout, -1))
+        return channels_first(x.reshape(N, *input_size, Cin))
+    if Cin < FEW_CHANNELS or input_size[0] * input_size[1] > 2 * OH * OW * stride[0] * stride[1]:
+        columns = matmul(g.reshape(-1, Cout), channels_last(weight).reshape(Cout, -1)).reshape(-1)
+        return _scatter(columns, N, Cin, (OH, OW), (kh, kw), input_size, stride, padding, dilation)
+    if winograd.suits(grad, weight.shape, input_size, stride, dilation):
+        return channels_first(winograd.conv2d_input_grad(g, weight, input_size, stride, padding, threads))
+    plan = phases_plan(N, Cout, input_size, (kh, kw), stride, padding, dilation)
+    reached = plan is not None and len(plan.phases) == stride[0] * stride[1]  # every pixel lies under some window
+    x = (np.empty if reached else np.zeros)((N, *input_size, Cin), grad.dtype)
+    if plan is not None:
+        panels = pack(np.ascontiguousarray(weight).reshape(Cout, Cin, -1), plan.place, threads)
+        _correlate(g, *plan.band, plan.tap_at, plan.phases, plan.grid, (1, 1), panels, x, stride, threads)
+    return channels_first(x)
 
 
 def conv2d_weight_grad(
@@ -139,7 +160,7 @@ def conv2d_weight_grad(
 
     ``Ŵ[o, c, i, j] = Σ g[n, o, u, v] · x[n, c, row, col]``
 
-    over all (n, u, v), with row and col as in `conv2d`. Computed as ``gᵀ columns(x)``.
+    over all (n, u, v), with row and col as in `conv2d`. Computed as ``windows(x)ᵀ g``, in parts that are added up last.
 
     Parameters
     ----------
@@ -166,13 +187,38 @@ def conv2d_weight_grad(
     if groups > 1:
         parts = zip(np.split(x, groups, axis=1), np.split(grad, groups, axis=1))
         return np.concatenate([conv2d_weight_grad(a, g, kernel_size, stride, padding, dilation, 1) for a, g in parts])
-    Cout, Cin = grad.shape[1], x.shape[1]
-    windows = _windows(x, kernel_size, stride, padding, dilation)
-    g = _channels_last(grad)
-    W = np.zeros((Cout, kernel_size[0] * kernel_size[1] * Cin), x.dtype)
-    for block in _blocks(windows.shape):
-        W += np.dot(g[block].reshape(-1, Cout).T, _columns(windows[block]))
-    return np.ascontiguousarray(_channels_first(W.reshape(Cout, *kernel_size, Cin)))
+    N, Cin, H, W = x.shape
+    Cout, (kh, kw) = grad.shape[1], kernel_size
+    K = kh * kw * Cin
+    plan = forward_plan(N, Cin, (H, W), kernel_size, stride, padding, dilation)
+    if not grad.size:
+        return np.zeros((Cout, Cin, kh, kw), x.dtype)
+    threads = threads_for(grad.size * K // 100)
+    g = channels_last(grad)
+    if winograd.suits(x, (Cout, Cin, kh, kw), (H, W), stride, dilation):
+        parts = winograd.conv2d_weight_grad(channels_last(x), g, kernel_size, stride, padding, threads).reshape(
+            1, K, Cout
+        )
+    else:
+        parts = _weight_grad_in_parts(channels_last(x), g, plan, stride, threads)
+    weight = np.empty((Cout, Cin, kh, kw), x.dtype)
+    _merge(parts, weight.reshape(Cout, K), threads)
+    return weight
+
+
+def _weight_grad_in_parts(x: np.ndarray, g: np.ndarray, plan: Plan, stride: Pair, threads: int) -> np.ndarray:
+    """(parts, Cin·kh·kw, Cout), to be added up: each part is the sum over some bands of the pictures."""
+    N, Cin, Cout = len(x), x.shape[3], g.shape[3]
+    in_place = Cout * g.itemsize == TILE_BYTES or (MASKS and Cout * g.itemsize < TILE_BYTES)  # g is a panel as it is
+    panels = flat(g) if in_place else pack(g.reshape(-1, Cout, 1), np.arange(g.size // Cout), threads)
+    blocks = -(-N // plan.band.pictures) * -(-plan.grid[0] // plan.band.rows)  # bands
+    share = -(-blocks // -(-TASKS // -(-Cin // plan.band.channels)))  # bands in a part of the sum
+    parts = np.empty((-(-blocks // share), plan.place.size, Cout), x.dtype)
+    panel_row = Cout if in_place else panel_width(Cout, g.itemsize)
+    _accumulate(
+        x, *plan.band, plan.tap_at, plan.place.ravel(), plan.grid, stride, panels, panel_row, share, parts, threads
+    )
+    return parts
 
 
 def unfold(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
@@ -199,7 +245,12 @@ def unfold(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilati
     array([[1., 2.],
            [2., 3.]])
     """
-    return _windows(x, kernel_size, stride, padding, dilation).copy().transpose(0, 5, 3, 4, 1, 2)
+    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
+    x = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (ph, ph), (pw, pw), (0, 0)))
+    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation))
+    every_window = sliding_window_view(x, extent, axis=(1, 2))  # (N, rows, cols, C, *extent)
+    windows = every_window[:, ::sh, ::sw, :, ::dh, ::dw]
+    return windows.transpose(0, 1, 2, 4, 5, 3).copy().transpose(0, 5, 3, 4, 1, 2)
 
 
 def fold(columns: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
@@ -229,75 +280,219 @@ def fold(columns: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dil
     >>> fold(columns, (1, 4), (1, 1), (0, 0), (1, 1))[0, 0]
     array([[1., 2., 2., 1.]])
     """
-    x = np.zeros((columns.shape[0], *input_size, columns.shape[1]), columns.dtype)
-    rows = np.require(columns.transpose(0, 4, 5, 2, 3, 1), requirements=["C", "A", "W"])
-    _scatter(rows, x, stride, padding, dilation)
-    return _channels_first(x)
+    N, C, kh, kw, OH, OW = columns.shape
+    rows = flat(np.ascontiguousarray(columns.transpose(0, 4, 5, 2, 3, 1)))
+    return _scatter(rows, N, C, (OH, OW), (kh, kw), input_size, stride, padding, dilation)
+
+
+def _is_one_to_one(output_size: Pair, kernel_size: Pair, input_size: Pair, padding: Pair) -> bool:
+    """Whether the windows are the picture itself: 1x1 windows side by side, or a single window that is all of it."""
+    if padding != (0, 0):
+        return False
+    return (kernel_size == (1, 1) and output_size == input_size) or (
+        output_size == (1, 1) and kernel_size == input_size
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Windows: looked at, laid out as rows, added back
+# The loops
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _windows(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
-    """Every window of the padded pictures, (N, OH, OW, kh, kw, C): a view that repeats pixels, without storing them."""
-    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
-    if padding == (0, 0):
-        x = _channels_last(x)
-    else:
-        x = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (ph, ph), (pw, pw), (0, 0)))
-    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation))
-    every_window = sliding_window_view(x, extent, axis=(1, 2))  # (N, rows, cols, C, *extent)
-    return every_window[:, ::sh, ::sw, :, ::dh, ::dw].transpose(0, 1, 2, 4, 5, 3)
-
-
-def _columns(windows: np.ndarray) -> np.ndarray:
-    """Lay windows out as the rows of a matrix, (N·OH·OW, kh·kw·C): the gather. Copies only where it has to."""
-    *_, kh, kw, C = windows.shape
-    if C < FEW_CHANNELS:  # the same matrix, stored column by column: long runs along a row of output pixels
-        return windows.transpose(3, 4, 5, 0, 1, 2).reshape(kh * kw * C, -1).T
-    return windows.reshape(-1, kh * kw * C)
+# ---------------------------------------------------------------------------------------------------------------------
+# The loops
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 @compiled()
-def _scatter(columns, x, stride, padding, dilation):
-    """Add columns (N, OH, OW, kh, kw, C) to the pixels of x (N, H, W, C) that they came from: the gather's adjoint."""
-    N, OH, OW, kh, kw, C = columns.shape
-    _, H, W, _ = x.shape
-    for n in range(N):
-        for oy in range(OH):
+def _fill_band(x, first, pictures, row, rows, col, cols, channel, channels, step, band):
+    """Copy some channels of pixels (row…, col…) of some pictures into the band (pictures, rows, cols, step).
+
+    With zeros outside the pictures.
+    """
+    _, H, W, C = x.shape
+    flat_x = x.reshape(-1)
+    begin, end = min(max(0, -col), cols), max(min(cols, W - col), 0)
+    for n in range(pictures):
+        for r in range(rows):
+            to = (n * rows + r) * cols * step
+            if not 0 <= row + r < H:
+                band[to : to + cols * step] = 0
+                continue
+            source = (((first + n) * H + row + r) * W + col) * C + channel
+            band[to : to + begin * step] = 0
+            if channels == C:
+                copy_run(flat_x, source + begin * C, band, to + begin * C, (end - begin) * C)
+            else:
+                for c in range(begin, end):
+                    copy_run(flat_x, source + c * C, band, to + c * step, channels)
+            band[to + end * step : to + cols * step] = 0
+
+
+@compiled(parallel=True)
+def _correlate(
+    x, pictures, rows, height, width, row, col, step, tap_at, phases, grid, stride, panels, y, y_step, threads
+):
+    """Every window of x times the panels of its phase: to pixel first + (u, v)·y_step of y."""
+    N, YH, YW, Cout = y.shape
+    C, panel = x.shape[3], panel_width(Cout, y.itemsize)
+    K = panels.size // (-(-Cout // panel) * panel)
+    flat_y = y.reshape(-1)
+    groups = (N + pictures - 1) // pictures
+    bands = (grid[0] + rows - 1) // rows
+    panel_rows = np.arange(K) * panel
+    window_at = np.empty((len(phases), pictures * rows * grid[1]), np.int64)
+    y_at = np.empty_like(window_at)
+    for phase in range(len(phases)):
+        _, _, grid_rows, grid_cols, y_row, y_col = phases[phase]
+        high = min(rows, grid_rows)
+        _window_table(
+            pictures,
+            high,
+            grid_cols,
+            height * width * step,
+            stride[0] * width * step,
+            stride[1] * step,
+            window_at[phase],
+        )
+        _window_table(pictures, high, grid_cols, YH * YW * Cout, y_step[0] * YW * Cout, y_step[1] * Cout, y_at[phase])
+    strip = panel  # columns in a task: as many as leave enough tasks for the threads
+    while strip < Cout and groups * bands * ((Cout + 2 * strip - 1) // (2 * strip)) >= 4 * (threads - 1):
+        strip *= 2
+    strips = (Cout + strip - 1) // strip
+    for thread in prange(threads):
+        band = np.empty(pictures * height * width * step, x.dtype)
+        for task in range(thread, groups * bands * strips, threads):
+            n, u, column = task // (bands * strips) * pictures, task // strips % bands * rows, task % strips * strip
+            count = min(pictures, N - n)
+            for channel in range(0, C, step):
+                channels = min(step, C - channel)
+                _fill_band(x, n, count, row + u * stride[0], height, col, width, channel, channels, step, band)
+                for phase in range(len(phases)):
+                    tap, taps, grid_rows, grid_cols, y_row, y_col = phases[phase]
+                    first = ((n * YH + y_row + u * y_step[0]) * YW + y_col) * Cout
+                    multiply(
+                        band, 0, window_at[phase], tap_at, panels, column // panel * K * panel, panel_rows, K * panel, panel,
+                        flat_y, first + column, y_at[phase], 0, count * max(0, min(rows, grid_rows - u)) * grid_cols,
+                        min(strip, Cout - column), tap * C + taps * channel, taps * channels, channel > 0,
+                    )  # fmt: skip
+
+
+@compiled()
+def _window_table(pictures, rows, cols, picture_step, row_step, col_step, table):
+    """The positions of the windows of a band, for any position of window (0, 0).
+
+    A last band of fewer pictures, or of fewer rows of its one picture, has the beginning of the table.
+    """
+    i = 0
+    for n in range(pictures):
+        for u in range(rows):
+            for v in range(cols):
+                table[i] = n * picture_step + u * row_step + v * col_step
+                i += 1
+
+
+@compiled(parallel=True)
+def _accumulate(
+    x,
+    pictures,
+    rows,
+    height,
+    width,
+    row,
+    col,
+    step,
+    tap_at,
+    place,
+    grid,
+    stride,
+    panels,
+    panel_row,
+    share,
+    partial,
+    threads,
+):
+    """partial[s, (c, tap), o] = Σ window[pixel, (c, tap)] · g[pixel, o] over the s-th part of all bands."""
+    N, C = x.shape[0], x.shape[3]
+    splits, K, Cout = partial.shape
+    T, (OH, OW) = K // C, grid
+    panel = panel_width(Cout, x.itemsize)
+    bands = (OH + rows - 1) // rows
+    blocks = (N + pictures - 1) // pictures * bands
+    slices = (C + step - 1) // step
+    strip = 4 * panel  # columns in a task
+    strips = (Cout + strip - 1) // strip
+    flat_partial = partial.reshape(-1)
+    partial_at, pixel_at = np.empty(K, np.int64), np.arange(pictures * rows * OW) * panel_row
+    for q in range(K):
+        partial_at[place[q]] = q * Cout
+    window_at = np.empty(pictures * rows * OW, np.int64)
+    _window_table(pictures, rows, OW, height * width * step, stride[0] * width * step, stride[1] * step, window_at)
+    for thread in prange(threads):
+        band = np.empty(pictures * height * width * step, x.dtype)
+        for task in range(thread, splits * slices * strips, threads):
+            split, channel, column = task // (slices * strips), task // strips % slices * step, task % strips * strip
+            channels = min(step, C - channel)
+            begin, end = split * share, min(blocks, (split + 1) * share)
+            for block in range(begin, end):
+                n, u = block // bands * pictures, block % bands * rows
+                count = min(pictures, N - n)
+                _fill_band(x, n, count, row + u * stride[0], height, col, width, channel, channels, step, band)
+                pixel = column // panel * N * OH * OW + (n * OH + u) * OW
+                multiply(
+                    band, 0, tap_at, window_at, panels, pixel * panel_row, pixel_at, N * OH * OW * panel_row, panel,
+                    flat_partial, split * K * Cout + column, partial_at, channel * T, channels * T,
+                    min(strip, Cout - column), 0, count * min(rows, OH - u) * OW, block > begin,
+                )  # fmt: skip
+
+
+@compiled(parallel=True)
+def _merge(partial, W, threads):
+    """W[o, k] = Σ_s partial[s, k, o]; the first part is used up as the place of the sum."""
+    splits, K, Cout = partial.shape
+    share = 64  # of k, in a task
+    flat_partial, flat_W, W_at = partial.reshape(-1), W.reshape(-1), np.arange(Cout) * K
+    for thread in prange(threads):
+        for first in range(thread * share, K, threads * share):
+            rows = min(share, K - first)
+            for s in range(1, splits):
+                add_run(flat_partial, (s * K + first) * Cout, flat_partial, first * Cout, rows * Cout)
+            transpose(flat_partial, first * Cout, Cout, rows, Cout, flat_W, first, W_at, 0)
+
+
+def _scatter(columns, N, C, output_size, kernel_size, input_size, stride, padding, dilation):
+    """Pictures (N, C, H, W) from columns, a flat array of (N, OH, OW, kh, kw, C)."""
+    x = np.zeros((N, *input_size, C), columns.dtype)
+    if columns.size:
+        _fold(columns, output_size, kernel_size, x, stride, padding, dilation, threads_for(columns.size // 2))
+    return channels_first(x)
+
+
+@compiled(parallel=True)
+def _fold(columns, output_size, kernel_size, x, stride, padding, dilation, threads):
+    N = x.shape[0]
+    size = columns.size // N
+    for thread in prange(threads):
+        for n in range(thread, N, threads):
+            _add_back(columns, n * size, output_size, kernel_size, x, n, stride, padding, dilation)
+
+
+@compiled()
+def _add_back(columns, start, output_size, kernel_size, x, n, stride, padding, dilation):
+    """Add columns (OH, OW, kh, kw, C) to the pixels of picture n that they came from: the gather's adjoint."""
+    _, H, W, C = x.shape
+    (OH, OW), (kh, kw) = output_size, kernel_size
+    flat_x = x.reshape(-1)
+    together = kw if dilation[1] == 1 else 1  # neighbouring taps of a kernel, that meet neighbouring pixels
+    for oy in range(OH):
+        for ox in range(OW):
             for i in range(kh):
                 row = oy * stride[0] + i * dilation[0] - padding[0]
                 if not 0 <= row < H:
                     continue
-                for ox in range(OW):
-                    for j in range(kw):
-                        col = ox * stride[1] + j * dilation[1] - padding[1]
-                        if 0 <= col < W:
-                            for c in range(C):
-                                x[n, row, col, c] += columns[n, oy, ox, i, j, c]
-
-
-def _is_one_to_one(columns_shape: tuple[int, ...], input_size: Pair, padding: Pair) -> bool:
-    """Whether the columns are the picture itself: 1x1 windows side by side, or a single window that is all of it."""
-    _, OH, OW, kh, kw, _ = columns_shape
-    H, W = input_size
-    return padding == (0, 0) and 1 in (OH * OW, kh * kw) and OH * OW * kh * kw == H * W
-
-
-def _blocks(columns_shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cut the batch into slices whose columns take about BLOCK_BYTES (counted as float32)."""
-    N, *picture = columns_shape
-    step = max(1, BLOCK_BYTES // (4 * int(np.prod(picture))))
-    return (slice(n, n + step) for n in range(0, N, step))
-
-
-def _channels_last(x: np.ndarray) -> np.ndarray:
-    """(N, C, H, W) -> (N, H, W, C), contiguous; no copy if the memory lies that way already."""
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-
-
-def _channels_first(x: np.ndarray) -> np.ndarray:
-    """(N, H, W, C) -> (N, C, H, W), a view."""
-    return x.transpose(0, 3, 1, 2)
+                for j in range(0, kw, together):
+                    col = ox * stride[1] + j * dilation[1] - padding[1]
+                    begin, end = max(0, -col), min(together, W - col)
+                    if begin < end:
+                        source = start + (((oy * OW + ox) * kh + i) * kw + j + begin) * C
+                        add_run(columns, source, flat_x, ((n * H + row) * W + col + begin) * C, (end - begin) * C)

@@ -1,21 +1,37 @@
 """The hot routines in NumPy, stated as clearly as they can be. Imports only NumPy.
 
 Every routine takes arrays of any strides, leaves them as they are, and returns freshly allocated arrays of the same
-dtype. Geometry is given as pairs of ints, (vertical, horizontal). Arguments are taken to be consistent: whoever calls
-has checked them.
+dtype; only the steps of the optimisers overwrite. Geometry is given as pairs of ints, (vertical, horizontal). Arguments
+are taken to be consistent: whoever calls has checked them.
 """
 
+from .activation import leaky_relu, leaky_relu_backward
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold
-from .norm import batch_norm, batch_norm_backward
-from .pool import max_pool2d_indices
+from .matmul import matmul
+from .norm import batch_norm, batch_norm_backward, scale_and_shift
+from .optim import adam, rmsprop, sgd
+from .pool import max_pool2d, max_pool2d_backward, sum_pool2d, sum_pool2d_backward
+from .reduce import amax, amax_backward
 
 __all__ = [
+    "adam",
+    "amax",
+    "amax_backward",
     "batch_norm",
     "batch_norm_backward",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_weight_grad",
     "fold",
-    "max_pool2d_indices",
+    "leaky_relu",
+    "leaky_relu_backward",
+    "matmul",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "rmsprop",
+    "scale_and_shift",
+    "sgd",
+    "sum_pool2d",
+    "sum_pool2d_backward",
     "unfold",
 ]

@@ -17,7 +17,7 @@ from minigan.functional.loss import (
     nll_loss,
     smooth_l1_loss,
 )
-from minigan.functional.normalization import batch_norm, group_norm, instance_norm, layer_norm
+from minigan.functional.normalization import batch_norm, batch_norm_leaky_relu, group_norm, instance_norm, layer_norm
 from minigan.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d, conv_transpose2d_by_zero_insertion
 from minigan.ops.elementwise import leaky_relu, relu, sigmoid, softplus, tanh
 from minigan.ops.pool import (

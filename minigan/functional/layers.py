@@ -11,8 +11,8 @@ import numpy as np
 from minigan.creation import default_generator
 from minigan.ops.elementwise import floating
 from minigan.ops.index import getitem
-from minigan.ops.linalg import matmul
-from minigan.ops.shape import as_tensor, pad_constant, transpose
+from minigan.ops.linalg import Linear
+from minigan.ops.shape import as_tensor, pad_constant
 from minigan.tensor import Tensor
 
 
@@ -49,12 +49,11 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             raise TypeError(
                 f"linear: input and {name} must be of one type, got {input.dtype} and {v.dtype}; convert with x.to(dtype)"
             )
-    y = matmul(input, transpose(weight, 0, 1))
     if bias is None:
-        return y
-    if bias.shape != (weight.shape[0],):
+        return Linear()(input, weight)
+    if bias.shape != weight.shape[:1]:
         raise ValueError(f"linear: bias must have shape ({weight.shape[0]},), got {bias.shape}")
-    return y + bias
+    return Linear()(input, weight, bias)
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:

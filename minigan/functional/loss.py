@@ -15,19 +15,10 @@ from minigan.functional.layers import class_indices
 from minigan.ops.batch_norm import per_channel
 from minigan.ops.elementwise import abs, clamp, exp, floating, log, log1p, softplus, where
 from minigan.ops.index import gather, getitem
+from minigan.ops.loss import BinaryCrossEntropyWithLogits, CrossEntropy, SquaredError, check_reduction, reduced
 from minigan.ops.reduce import mean, sum
-from minigan.ops.shape import as_tensor, squeeze, unsqueeze
+from minigan.ops.shape import as_tensor, cast, squeeze, unsqueeze
 from minigan.tensor import Tensor
-
-
-def _reduce(operation: str, loss: Tensor, reduction: str) -> Tensor:
-    if reduction == "mean":
-        return mean(loss)
-    if reduction == "sum":
-        return sum(loss)
-    if reduction == "none":
-        return loss
-    raise ValueError(f"{operation}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
 
 
 def _pair(operation: str, input: Tensor, target: Any) -> tuple[Tensor, Tensor]:
@@ -39,7 +30,7 @@ def _pair(operation: str, input: Tensor, target: Any) -> tuple[Tensor, Tensor]:
             f"{operation}: input has shape {input.shape}, target has shape {target.shape}; they must be equal"
             + (" (class indices must be integers)" if operation == "cross_entropy" else "")
         )
-    return input, target.to(input.dtype)
+    return input, cast(target, input.dtype)
 
 
 def _check_class_weights(operation: str, weight: Tensor | None, classes: int) -> None:
@@ -52,13 +43,14 @@ def _check_class_weights(operation: str, weight: Tensor | None, classes: int) ->
 def mse_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """`(x − t)²`. Between discriminator outputs and labels it is the LSGAN's loss."""
     x, t = _pair("mse_loss", input, target)
-    return _reduce("mse_loss", (x - t) ** 2, reduction)
+    check_reduction("mse_loss", reduction)
+    return SquaredError(reduction)(x, t)
 
 
 def l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """`|x − t|`."""
     x, t = _pair("l1_loss", input, target)
-    return _reduce("l1_loss", abs(x - t), reduction)
+    return reduced("l1_loss", abs(x - t), reduction)
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -68,7 +60,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, *, reduction: str = "mean", be
     x, t = _pair("smooth_l1_loss", input, target)
     d = abs(x - t)
     loss = d if beta == 0 else where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta)
-    return _reduce("smooth_l1_loss", loss, reduction)
+    return reduced("smooth_l1_loss", loss, reduction)
 
 
 def binary_cross_entropy(
@@ -95,12 +87,12 @@ def binary_cross_entropy(
     log_p = where(yes, clamp(log(where(yes, p, 1.0)), min=-100.0), -100.0)
     log_not_p = where(no, clamp(log1p(-where(no, p, 0.0)), min=-100.0), -100.0)
     loss = -(t * log_p + (1 - t) * log_not_p)
-    return _reduce("binary_cross_entropy", loss if weight is None else loss * weight, reduction)
+    return reduced("binary_cross_entropy", loss if weight is None else loss * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
     input: Tensor,
-    target: Tensor,
+    target: Tensor | float,
     weight: Tensor | None = None,
     *,
     reduction: str = "mean",
@@ -112,8 +104,8 @@ def binary_cross_entropy_with_logits(
     ----------
     input : Tensor
         Logits x of any shape; D's output before the sigmoid.
-    target : Tensor
-        t, of the same shape: 1 for real, 0 for fake, or anything between.
+    target : Tensor or number
+        t, of the same shape or one for all: 1 for real, 0 for fake, or anything between.
     weight : Tensor, optional
         Multiplies the loss of each element, broadcast.
     reduction : {"mean", "sum", "none"}
@@ -126,10 +118,17 @@ def binary_cross_entropy_with_logits(
     >>> mg.functional.binary_cross_entropy_with_logits(mg.zeros(2), mg.ones(2))  # log 2
     Tensor(0.6931)
     """
-    x, t = _pair("binary_cross_entropy_with_logits", input, target)
+    if isinstance(target, int | float):
+        x = floating(input)
+        t = as_tensor(target, like=x)
+    else:
+        x, t = _pair("binary_cross_entropy_with_logits", input, target)
+    check_reduction("binary_cross_entropy_with_logits", reduction)
+    if weight is None and pos_weight is None:
+        return BinaryCrossEntropyWithLogits(reduction)(x, t)
     real = t * softplus(-x)
     loss = (real if pos_weight is None else real * pos_weight) + (1 - t) * softplus(x)
-    return _reduce("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
+    return reduced("binary_cross_entropy_with_logits", loss if weight is None else loss * weight, reduction)
 
 
 def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, *, reduction: str = "mean") -> Tensor:
@@ -150,19 +149,24 @@ def nll_loss(input: Tensor, target: Any, weight: Tensor | None = None, *, reduct
     return _nll("nll_loss", input, as_tensor(target), weight, reduction)
 
 
-def _nll(operation: str, log_p: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
-    if log_p.ndim < 2 or target.shape != (log_p.shape[0], *log_p.shape[2:]):
+def _check_classes(operation: str, input: Tensor, target: Tensor) -> Any:
+    """The array of class indices `(N, ...)` for `input`, `(N, C, ...)`."""
+    if input.ndim < 2 or target.shape != (input.shape[0], *input.shape[2:]):
         raise ValueError(
-            f"{operation}: target of shape {target.shape} does not fit input {log_p.shape}, which is (N, C, ...)"
+            f"{operation}: target of shape {target.shape} does not fit input {input.shape}, which is (N, C, ...)"
         )
+    return class_indices(operation, target, input.shape[1])
+
+
+def _nll(operation: str, log_p: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+    index = _check_classes(operation, log_p, target)
     _check_class_weights(operation, weight, log_p.shape[1])
-    index = class_indices(operation, target, log_p.shape[1])
     loss = -squeeze(gather(log_p, 1, unsqueeze(target, 1)), 1)
     if weight is None:
-        return _reduce(operation, loss, reduction)
+        return reduced(operation, loss, reduction)
     of_target = getitem(weight, index)
     loss = loss * of_target
-    return sum(loss) / sum(of_target) if reduction == "mean" else _reduce(operation, loss, reduction)
+    return sum(loss) / sum(of_target) if reduction == "mean" else reduced(operation, loss, reduction)
 
 
 def cross_entropy(
@@ -202,9 +206,12 @@ def cross_entropy(
     if input.ndim < 2:
         raise ValueError(f"cross_entropy: input must be (N, C) or (N, C, ...), got shape {input.shape}")
     _check_class_weights("cross_entropy", weight, input.shape[1])
-    log_p = log_softmax(input, 1)
     target = as_tensor(target)
     if target.dtype.kind in "iu":
+        if weight is None and label_smoothing == 0:
+            check_reduction("cross_entropy", reduction)
+            return CrossEntropy(_check_classes("cross_entropy", input, target), reduction)(floating(input))
+        log_p = log_softmax(input, 1)
         hard = _nll("cross_entropy", log_p, target, weight, reduction)
         if label_smoothing == 0:
             return hard
@@ -213,12 +220,13 @@ def cross_entropy(
         if reduction == "mean" and weight is not None:
             smooth = sum(smooth) / sum(getitem(weight, target))
         else:
-            smooth = _reduce("cross_entropy", smooth, reduction)
+            smooth = reduced("cross_entropy", smooth, reduction)
         return (1 - label_smoothing) * hard + label_smoothing * smooth
     _, t = _pair("cross_entropy", input, target)
     t = (1 - label_smoothing) * t + label_smoothing / input.shape[1]
+    log_p = log_softmax(input, 1)
     each = t * log_p if weight is None else t * log_p * per_channel(weight, input.ndim)
-    return _reduce("cross_entropy", -sum(each, 1), reduction)
+    return reduced("cross_entropy", -sum(each, 1), reduction)
 
 
 def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False) -> Tensor:
@@ -242,4 +250,4 @@ def kl_div(input: Tensor, target: Tensor, *, reduction: str = "mean", log_target
     else:
         positive = t > 0
         loss = t * (log(where(positive, t, 1.0)) - x)
-    return sum(loss) / x.shape[0] if reduction == "batchmean" else _reduce("kl_div", loss, reduction)
+    return sum(loss) / x.shape[0] if reduction == "batchmean" else reduced("kl_div", loss, reduction)

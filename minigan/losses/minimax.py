@@ -7,8 +7,6 @@ equilibrium D is ½ everywhere, so D's loss is 2 log 2 = 1.386 and G's (non-satu
 from __future__ import annotations
 
 from minigan.functional import binary_cross_entropy_with_logits
-from minigan.ops.elementwise import ones_like, softplus, zeros_like
-from minigan.ops.reduce import mean
 from minigan.tensor import Tensor
 
 
@@ -31,8 +29,8 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_target: fl
     >>> discriminator_loss(mg.zeros(4), mg.zeros(4))  # 2 log 2
     Tensor(1.3863)
     """
-    real = binary_cross_entropy_with_logits(real_logits, ones_like(real_logits) * real_target)
-    fake = binary_cross_entropy_with_logits(fake_logits, zeros_like(fake_logits))
+    real = binary_cross_entropy_with_logits(real_logits, real_target)
+    fake = binary_cross_entropy_with_logits(fake_logits, 0.0)
     return real + fake
 
 
@@ -45,9 +43,9 @@ def nonsaturating_generator_loss(fake_logits: Tensor) -> Tensor:
     >>> nonsaturating_generator_loss(mg.zeros(4))  # log 2
     Tensor(0.6931)
     """
-    return mean(softplus(-fake_logits))
+    return binary_cross_entropy_with_logits(fake_logits, 1.0)
 
 
 def saturating_generator_loss(fake_logits: Tensor) -> Tensor:
     """`E log(1 − D(G(z)))`, the minimax loss itself: its gradient vanishes where D is sure, just when G needs it."""
-    return -mean(softplus(fake_logits))
+    return -binary_cross_entropy_with_logits(fake_logits, 0.0)

@@ -1,13 +1,15 @@
-"""Normalisation layers. Imports module and functional."""
+"""Normalisation layers. Imports module, activation and functional."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from minigan import functional as F
+from minigan.nn.activation import LeakyReLU, ReLU
 from minigan.nn.linear import positive
 from minigan.nn.module import Buffer, Module, Parameter
 from minigan.ops.shape import Int
@@ -36,6 +38,19 @@ class _BatchNorm(Module):
         self.num_batches_tracked = Buffer(np.zeros((), np.int64)) if track_running_stats else None
 
     def forward(self, input: Tensor) -> Tensor:
+        return self._normalize(F.batch_norm, input)
+
+    def _joined_with(self, following: Module) -> Callable[[Tensor], Tensor] | None:
+        """Batch norm and ReLU or LeakyReLU as one operation, `functional.batch_norm_leaky_relu`."""
+        if type(self) not in (BatchNorm1d, BatchNorm2d) or type(following) not in (ReLU, LeakyReLU):
+            return None  # a subclass may do anything
+        if "forward" in vars(self) or "forward" in vars(following):
+            return None
+        slope = following.negative_slope if isinstance(following, LeakyReLU) else 0.0
+        return partial(self._normalize, partial(F.batch_norm_leaky_relu, negative_slope=slope)) if slope >= 0 else None
+
+    def _normalize(self, operation: Callable[..., Tensor], input: Tensor) -> Tensor:
+        """`operation`, which is batch norm in one way or another, with what belongs to this layer."""
         if input.ndim not in self.axes:
             raise ValueError(
                 f"{type(self).__name__}: expected {' or '.join(map(str, self.axes))} axes, got shape {input.shape}"
@@ -47,7 +62,7 @@ class _BatchNorm(Module):
         momentum = self.momentum
         if momentum is None:  # the plain average of all batches so far
             momentum = 1 / max(1, int(self.num_batches_tracked)) if self.num_batches_tracked is not None else 0.0
-        return F.batch_norm(
+        return operation(
             input,
             self.running_mean,
             self.running_var,

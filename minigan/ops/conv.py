@@ -1,4 +1,4 @@
-"""The convolution family, and what a transposed convolution is. Imports shape, elementwise and the kernels' chooser.
+"""The convolution family, and what a transposed convolution is. Imports shape, reduce and the kernels' chooser.
 
 One trilinear form contains the whole family. Over the index set of a convolution (sample n, groups left out, input channel
 c, output channel o, output pixel u, kernel pixel i, so that the input pixel is s·u + d·i − p) let
@@ -28,6 +28,7 @@ from typing import Any
 
 from minigan import backend
 from minigan.backend import Array
+from minigan.ops.reduce import sum
 from minigan.ops.shape import dilate, flip, pad_constant, reshape, squeeze, transpose, unsqueeze
 from minigan.tensor import Function, Tensor
 
@@ -63,36 +64,38 @@ class Geometry:
 
 
 class Conv2d(Function):
-    """y = ∂T/∂g (x, W)."""
+    """y = ∂T/∂g (x, W), plus the bias of each channel if there is one."""
 
     def __init__(self, geometry: Geometry):
         self.geometry = geometry
 
-    def forward(self, x: Array, weight: Array) -> Array:
-        return backend.kernels().conv2d(x, weight, *self.geometry.steps)
+    def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
+        return _plus_bias(backend.kernels().conv2d(x, weight, *self.geometry.steps), *bias)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = self.inputs
+        x, weight = self.inputs[:2]
         return (
             Conv2dInputGrad(self.geometry, x.shape[2:])(grad, weight) if self.needs[0] else None,
             Conv2dWeightGrad(self.geometry)(x, grad) if self.needs[1] else None,
+            *(sum(grad, (0, 2, 3)) if needed else None for needed in self.needs[2:]),
         )
 
 
 class Conv2dInputGrad(Function):
-    """X = ∂T/∂x (y, W): the transposed convolution, onto a picture of `input_size`."""
+    """X = ∂T/∂x (y, W): the transposed convolution, onto a picture of `input_size`; plus the bias if there is one."""
 
     def __init__(self, geometry: Geometry, input_size: tuple[int, ...]):
         self.geometry, self.input_size = geometry, input_size
 
-    def forward(self, y: Array, weight: Array) -> Array:
-        return backend.kernels().conv2d_input_grad(y, weight, self.input_size, *self.geometry.steps)
+    def forward(self, y: Array, weight: Array, *bias: Array) -> Array:
+        return _plus_bias(backend.kernels().conv2d_input_grad(y, weight, self.input_size, *self.geometry.steps), *bias)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
-        y, weight = self.inputs
+        y, weight = self.inputs[:2]
         return (
             Conv2d(self.geometry)(grad, weight) if self.needs[0] else None,
             Conv2dWeightGrad(self.geometry)(grad, y) if self.needs[1] else None,
+            *(sum(grad, (0, 2, 3)) if needed else None for needed in self.needs[2:]),
         )
 
 
@@ -111,6 +114,13 @@ class Conv2dWeightGrad(Function):
             Conv2dInputGrad(self.geometry, x.shape[2:])(y, grad) if self.needs[0] else None,
             Conv2d(self.geometry)(x, grad) if self.needs[1] else None,
         )
+
+
+def _plus_bias(pictures: Array, bias: Array | None = None) -> Array:
+    """Add a channel's bias to all of its pixels, in the array that the kernel has just made."""
+    if bias is not None:
+        pictures += bias[:, None, None]
+    return pictures
 
 
 # -------------------------------------------------------------------------------------------------- convolution
@@ -221,8 +231,8 @@ def _convolve(
             f"{name}: the result would be empty: a kernel of {show(kernel, axes)} with dilation {show(taps, axes)} does "
             f"not fit into a picture of {show(x.shape[2:], axes)} with padding {show(border, axes)}"
         )
-    y = Conv2d(geometry)(x, w)
-    return _from_pictures(_add_bias(name, y, bias), axes, batched)
+    y = Conv2d(geometry)(x, w, *_as_bias(name, bias, w.shape[0], x))
+    return _from_pictures(y, axes, batched)
 
 
 # -------------------------------------------------------------------------------------- transposed convolution
@@ -354,14 +364,17 @@ def conv_transpose2d_by_zero_insertion(
     )
 
 
-def _spread(y: Tensor, weight: Tensor, geometry: Geometry, size: Pair, extra: Pair) -> Tensor:
+def _spread(y: Tensor, weight: Tensor, bias: tuple[Tensor, ...], geometry: Geometry, size: Pair, extra: Pair) -> Tensor:
     # With output_padding ≥ stride, which a dilation allows, more windows fit into the result than y has pixels; a zero each.
     more = [e // s for e, s in zip(extra, geometry.stride)]
-    y = pad_constant(y, ((0, 0), (0, 0), (0, more[0]), (0, more[1])))
-    return Conv2dInputGrad(geometry, size)(y, weight)
+    if any(more):
+        y = pad_constant(y, ((0, 0), (0, 0), (0, more[0]), (0, more[1])))
+    return Conv2dInputGrad(geometry, size)(y, weight, *bias)
 
 
-def _insert_zeros(y: Tensor, weight: Tensor, geometry: Geometry, size: Pair, extra: Pair) -> Tensor:
+def _insert_zeros(
+    y: Tensor, weight: Tensor, bias: tuple[Tensor, ...], geometry: Geometry, size: Pair, extra: Pair
+) -> Tensor:
     stride, padding, dilation, groups = geometry.steps
     y = dilate(y, (1, 1, *stride))
     border = [d * (k - 1) - p for k, p, d in zip(geometry.kernel_size, padding, dilation)]
@@ -371,7 +384,7 @@ def _insert_zeros(y: Tensor, weight: Tensor, geometry: Geometry, size: Pair, ext
     o, c, kh, kw = weight.shape
     w = reshape(weight, groups, o // groups, c, kh, kw)
     w = reshape(flip(transpose(w, 1, 2), (-2, -1)), groups * c, o // groups, kh, kw)
-    return conv2d(y, w, dilation=dilation, groups=groups)
+    return conv2d(y, w, bias[0] if bias else None, dilation=dilation, groups=groups)
 
 
 def _transpose_convolve(
@@ -414,8 +427,9 @@ def _transpose_convolve(
             f"{name}: the result would be empty: a picture of {show(y.shape[2:], axes)}, a kernel of "
             f"{show(kernel, axes)} and padding {show(border, axes)} leave {show((height, width), axes)}"
         )
-    x = compute(y, w, Geometry(kernel, steps, border, taps, groups), (height, width), extra)
-    return _from_pictures(_add_bias(name, x, bias), axes, batched)
+    biases = _as_bias(name, bias, w.shape[1] * groups, y)
+    x = compute(y, w, biases, Geometry(kernel, steps, border, taps, groups), (height, width), extra)
+    return _from_pictures(x, axes, batched)
 
 
 # ------------------------------------------------------------------------------------------------- arguments
@@ -449,14 +463,15 @@ def _from_pictures(y: Tensor, axes: int, batched: bool) -> Tensor:
     return y if batched else squeeze(y, 0)
 
 
-def _add_bias(name: str, y: Tensor, bias: Tensor | None) -> Tensor:
+def _as_bias(name: str, bias: Tensor | None, channels: int, x: Tensor) -> tuple[Tensor, ...]:
+    """The bias, if there is one, as what follows input and weight."""
     if bias is None:
-        return y
-    if bias.shape != (y.shape[1],):
-        raise ValueError(f"{name}: bias must have shape ({y.shape[1]},), one number a channel; got {bias.shape}")
-    if bias.dtype != y.dtype:
-        raise TypeError(f"{name}: bias must be {y.dtype}, as input and weight are, got {bias.dtype}")
-    return y + reshape(bias, 1, -1, 1, 1)
+        return ()
+    if bias.shape != (channels,):
+        raise ValueError(f"{name}: bias must have shape ({channels},), one number a channel; got {bias.shape}")
+    if bias.dtype != x.dtype:
+        raise TypeError(f"{name}: bias must be {x.dtype}, as input and weight are, got {bias.dtype}")
+    return (bias,)
 
 
 def _check_groups(name: str, groups: int) -> None:

@@ -1,19 +1,23 @@
 """Products of matrices and their relatives: matmul, einsum, inverse, slogdet. Imports shape, elementwise, reduce and index.
 
-`matmul` is bilinear: each of its gradients is a matmul again. `einsum` says any bilinear product in letters, and its rule
-is one line: the gradient of an operand is the einsum of all the others with the gradient that arrived.
+`matmul` is bilinear: each of its gradients is a matmul again, and so are those of `Linear`, the layer. `einsum` says any
+bilinear product in letters, and its rule is one line: the gradient of an operand is the einsum of all the others with the
+gradient that arrived.
 """
 
 from __future__ import annotations
 
+import math
 import string
 from typing import NamedTuple
 
 import numpy as np
 
+from minigan import backend
 from minigan.backend import Array
 from minigan.ops.elementwise import as_tensor, floating
 from minigan.ops.index import getitem
+from minigan.ops.reduce import Sum
 from minigan.ops.shape import broadcast_to, permute, reshape, squeeze, sum_to, transpose, unsqueeze
 from minigan.tensor import Function, Tensor, tensor_method
 
@@ -28,17 +32,46 @@ def _same_type(operation: str, a: Tensor, b: Tensor) -> None:
 # -------------------------------------------------------------------------------------------------------- matmul
 
 
+def product(a: Array, b: Array) -> Array:
+    """`A·B` of arrays: every matrix product of the package comes through here."""
+    if a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
+        return backend.kernels().matmul(a, b)
+    return a @ b
+
+
 class MatMul(Function):
     """Y = A·B for the last two axes, broadcast over the others;   Ā = Ȳ·Bᵀ,   B̄ = Aᵀ·Ȳ."""
 
     def forward(self, a: Array, b: Array) -> Array:
-        return a @ b
+        return product(a, b)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.inputs
         return (
-            sum_to(matmul(grad, transpose(b, -1, -2)), a.shape) if self.needs[0] else None,
-            sum_to(matmul(transpose(a, -1, -2), grad), b.shape) if self.needs[1] else None,
+            sum_to(MatMul()(grad, transpose(b, -1, -2)), a.shape) if self.needs[0] else None,
+            sum_to(MatMul()(transpose(a, -1, -2), grad), b.shape) if self.needs[1] else None,
+        )
+
+
+class Linear(Function):
+    """Y = X·Wᵀ + b for the rows of X, of which there may be several axes;   X̄ = Ȳ·W,   W̄ = Ȳᵀ·X,   b̄ = Σ Ȳ over the rows.
+
+    W is `(out, in)`; b may be left out.
+    """
+
+    def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        y = product(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T)
+        if bias is not None:
+            y += bias
+        return y.reshape(*x.shape[:-1], len(weight))
+
+    def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = self.inputs[:2]
+        rows, grad = (t if t.ndim == 2 else reshape(t, math.prod(t.shape[:-1]), t.shape[-1]) for t in (x, grad))
+        return (
+            reshape(MatMul()(grad, weight), x.shape) if self.needs[0] else None,
+            MatMul()(transpose(grad, 0, 1), rows) if self.needs[1] else None,
+            *[Sum((0,))(grad) if needed else None for needed in self.needs[2:]],
         )
 
 
@@ -80,10 +113,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     left, right = a.ndim == 1, b.ndim == 1
     a = unsqueeze(a, 0) if left else a
     b = unsqueeze(b, 1) if right else b
-    try:
-        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise ValueError(f"matmul: the leading axes of {a.shape} and {b.shape} do not broadcast together") from None
+    if a.shape[:-2] != b.shape[:-2]:
+        try:
+            np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            raise ValueError(f"matmul: the leading axes of {a.shape} and {b.shape} do not broadcast together") from None
     y = MatMul()(a, b)
     if left:
         y = squeeze(y, -2)

@@ -1,8 +1,9 @@
 """Operations on neighbourhoods of pixels: windows, pooling, resampling. Imports shape, index, linalg, conv and the kernels.
 
-Only one pair has rules of its own: `unfold` copies every window out, `fold` adds windows back in, each the adjoint of the
-other. The rest is composed: max pooling is a gather at indices that are constants, average pooling a convolution with equal
-weights, and resampling of a picture is linear along each axis, so it is a matrix on its left and a matrix on its right.
+Three pairs have rules of their own, each the adjoint of the other: `unfold` copies every window out and `fold` adds windows
+back in; the sums of windows, of which average pooling is made; and for max pooling the pixels that a window picks, which to
+the derivatives are constants. The rest is composed: resampling of a picture is linear along each axis, so it is a matrix on
+its left and a matrix on its right.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from minigan import backend
 from minigan.backend import Array
-from minigan.ops.conv import Conv2d, Geometry, IntOrPair, Pair, pair, show
+from minigan.ops.conv import Geometry, IntOrPair, Pair, pair, show
 from minigan.ops.index import gather, getitem
 from minigan.ops.linalg import matmul
 from minigan.ops.shape import broadcast_to, permute, reshape
@@ -165,6 +166,64 @@ def fold(
 # ------------------------------------------------------------------------------------------------------ pooling
 
 
+class MaxPool2d(Function):
+    """The largest pixel of every window, to which the gradient goes. `places`, its flat index, can be read off later."""
+
+    def __init__(self, geometry: Geometry):
+        self.geometry = geometry
+
+    def forward(self, x: Array) -> Array:
+        g = self.geometry
+        y, self.places = backend.kernels().max_pool2d(x, g.kernel_size, g.stride, g.padding, g.dilation)
+        return y
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        return (PutBack(self.places, self.inputs[0].shape[2:])(grad),)
+
+
+class PutBack(Function):
+    """Pictures of zeros with x added in at `places`;   x̄ is ȳ there. Linear, for the places are constants."""
+
+    def __init__(self, places: Array, size: tuple[int, ...]):
+        self.places, self.size = places, size
+
+    def forward(self, x: Array) -> Array:
+        return backend.kernels().max_pool2d_backward(x, self.places, self.size)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        n, c, h, w = self.places.shape
+        picked = gather(reshape(grad, n, c, math.prod(self.size)), 2, self.places.reshape(n, c, h * w))
+        return (reshape(picked, n, c, h, w),)
+
+
+class SumPool2d(Function):
+    """The sum of every window: `(N, C, H, W)` → `(N, C, H', W')`."""
+
+    def __init__(self, geometry: Geometry):
+        self.geometry = geometry
+
+    def forward(self, x: Array) -> Array:
+        g = self.geometry
+        return backend.kernels().sum_pool2d(x, g.kernel_size, g.stride, g.padding)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        return (Spread(self.geometry, self.inputs[0].shape[2:])(grad),)
+
+
+class Spread(Function):
+    """Each number added to all pixels of its window: `(N, C, H', W')` → `(N, C, H, W)`."""
+
+    def __init__(self, geometry: Geometry, size: tuple[int, ...]):
+        self.geometry, self.size = geometry, size
+
+    def forward(self, y: Array) -> Array:
+        g = self.geometry
+        return backend.kernels().sum_pool2d_backward(y, self.size, g.kernel_size, g.stride, g.padding)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        return (SumPool2d(self.geometry)(grad),)
+
+
 def max_pool2d(
     input: Tensor,
     kernel_size: IntOrPair,
@@ -200,17 +259,16 @@ def max_pool2d(
     [[[[5.0, 7.0], [13.0, 15.0]]]]
     """
     x = _floating_pictures("max_pool2d", input)
-    g, out = _windows("max_pool2d", x.shape[2:], kernel_size, stride, padding, dilation)
+    g, _ = _windows("max_pool2d", x.shape[2:], kernel_size, stride, padding, dilation)
     _check_border("max_pool2d", g)
-    places = backend.kernels().max_pool2d_indices(x.data, g.kernel_size, g.stride, g.padding, g.dilation)
-    if places.min(initial=0) < 0:
+    pool = MaxPool2d(g)
+    y = pool(x)
+    if g.dilation != (1, 1) and pool.places.min(initial=0) < 0:
         raise ValueError(
             f"max_pool2d: with dilation {show(g.dilation, 2)} a window steps over the picture of {show(x.shape, 2)} and "
             f"holds no pixel of it"
         )
-    n, c, h, w = x.shape
-    largest = gather(reshape(x, n, c, h * w), 2, places.reshape(n, c, math.prod(out)))
-    return reshape(largest, n, c, *out)
+    return y
 
 
 def avg_pool2d(
@@ -221,7 +279,7 @@ def avg_pool2d(
     *,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of every window: a convolution of each channel by itself, with equal weights.
+    """The mean of every window.
 
     Parameters
     ----------
@@ -250,16 +308,12 @@ def avg_pool2d(
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
     x = _floating_pictures("avg_pool2d", input)
-    geometry, out = _windows("avg_pool2d", x.shape[2:], kernel_size, stride, padding)
+    geometry, _ = _windows("avg_pool2d", x.shape[2:], kernel_size, stride, padding)
     _check_border("avg_pool2d", geometry)
-    taps = math.prod(geometry.kernel_size)
-    equal = Tensor(np.full((1, 1, *geometry.kernel_size), 1 / taps, dtype=x.dtype, like=x.data))
-    conv = Conv2d(geometry)
-    y = reshape(conv(reshape(x, -1, 1, *x.shape[2:]), equal), *x.shape[:2], *out)
+    total = SumPool2d(geometry)(x)
     if count_include_pad or geometry.padding == (0, 0):
-        return y
-    inside = Conv2d(geometry)(Tensor(np.ones((1, 1, *x.shape[2:]), dtype=x.dtype, like=x.data)), equal)
-    return y / inside
+        return total / math.prod(geometry.kernel_size)
+    return total / SumPool2d(geometry)(Tensor(np.ones((1, 1, *x.shape[2:]), dtype=x.dtype, like=x.data)))
 
 
 def adaptive_avg_pool2d(input: Tensor, output_size: IntOrPair) -> Tensor:

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigan import backend
 from minigan.backend import Array
+from minigan.modes import mode
 from minigan.ops.elementwise import (
     Number,
     abs,
@@ -175,39 +177,39 @@ def _root(total: Tensor, order: float = 2.0) -> Tensor:
 # ------------------------------------------------------------------------------------------------------ extremes
 
 
-class Extreme(Function):
-    """y = max x over some axes (or min, if `pick` is np.min);   x̄ = ȳ/m at each of the m that equal y, 0 elsewhere."""
+class Max(Function):
+    """y = max x over some axes;   x̄ = ȳ/m at each of the m elements that equal y, 0 elsewhere. `axes` are sorted."""
 
-    def __init__(self, pick: Callable[..., Array], axes: tuple[int, ...]):
-        self.pick, self.axes = pick, axes
+    keeps_output = True
+
+    def __init__(self, axes: tuple[int, ...]):
+        self.axes = axes
 
     def forward(self, x: Array) -> Array:
-        return self.pick(x, axis=self.axes)
+        return backend.kernels().amax(x, self.axes) if x.dtype.kind == "f" else np.max(x, axis=self.axes)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
-        x = self.inputs[0].data
-        best = self.pick(x, axis=self.axes, keepdims=True)
-        hit = (x == best) | (np.isnan(x) & np.isnan(best))
-        share = hit / hit.sum(axis=self.axes, keepdims=True)
-        return (reshape(grad, best.shape) * Tensor(share.astype(x.dtype)),)
+        (x,), y, kernel = self.inputs, self.result, backend.kernels().amax_backward
+        if not mode.recording:
+            return (Tensor(kernel(grad.data, x.data, y, self.axes)),)
+        return (_keep(grad, x, self.axes) * Tensor(kernel(np.ones_like(y), x.data, y, self.axes)),)
 
 
 @tensor_method
 def amax(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The largest value over the axes `dim`; equal largest ones share the gradient evenly."""
-    return _extreme("amax", np.max, input, dim, keepdim)
+    axes = _nonempty("amax", input, dim)
+    best = Max(tuple(sorted(axes)))(input)
+    return _keep(best, input, axes) if _flag("amax", keepdim) else best
 
 
 @tensor_method
 def amin(input: Tensor, dim: Dim = None, keepdim: bool = False) -> Tensor:
     """The smallest value over the axes `dim`; equal smallest ones share the gradient evenly."""
-    return _extreme("amin", np.min, input, dim, keepdim)
-
-
-def _extreme(operation: str, pick: Callable[..., Array], input: Tensor, dim: Dim, keepdim: bool) -> Tensor:
-    axes = _nonempty(operation, input, dim)
-    best = Extreme(pick, axes)(input)
-    return _keep(best, input, axes) if _flag(operation, keepdim) else best
+    axes, keepdim = _nonempty("amin", input, dim), _flag("amin", keepdim)
+    if input.is_floating_point():
+        return -amax(-input, axes, keepdim)
+    return Tensor._wrap(np.min(input.data, axis=axes, keepdims=keepdim))
 
 
 @tensor_method

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,14 @@ from minigan.tensor import Function, Tensor, tensor_method
 from minigan.values import FLOATS
 
 Int = int | np.integer
+NUMBERS = (bool, int, float)  # Python's own
 
 
 def as_tensor(data: Any, like: Tensor | None = None) -> Tensor:
     """`data` as a Tensor; a Python number takes the type of the tensor `like` that it meets."""
     if isinstance(data, Tensor):
         return data
-    if like is not None and isinstance(data, bool | int | float):
+    if like is not None and isinstance(data, NUMBERS):
         if isinstance(data, float) and not like.is_floating_point():
             return Tensor(data)
         if isinstance(data, bool) or like.dtype != np.bool_:
@@ -62,9 +64,10 @@ def shape_argument(operation: str, sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one, `f(2, 3)`, or as one sequence, `f((2, 3))`."""
     if len(sizes) == 1 and isinstance(sizes[0], Sequence):
         sizes = tuple(sizes[0])
-    if not all(isinstance(s, Int) for s in sizes):
-        raise TypeError(f"{operation}: sizes are integers, got {sizes}")
-    return tuple(int(s) for s in sizes)
+    try:
+        return tuple(map(index, sizes))
+    except TypeError:
+        raise TypeError(f"{operation}: sizes are integers, got {sizes}") from None
 
 
 # -------------------------------------------------------------------------------------------------- cast ⇄ cast
@@ -238,7 +241,9 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     (2, 3)
     """
     sizes = shape_argument("reshape", shape)
-    known = math.prod(s for s in sizes if s != -1)
+    if sizes == input.shape:
+        return input
+    known = math.prod([s for s in sizes if s != -1])
     unknown = sizes.count(-1)
     if unknown == 1 and known > 0 and input.numel() % known == 0:
         sizes = tuple(input.numel() // known if s == -1 else s for s in sizes)
@@ -345,7 +350,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     order = list(range(input.ndim))
     i, j = normalize_dim("transpose", dim0, input.ndim), normalize_dim("transpose", dim1, input.ndim)
     order[i], order[j] = j, i
-    return permute(input, order)
+    return input if i == j else Permute(tuple(order))(input)
 
 
 @tensor_method

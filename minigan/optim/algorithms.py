@@ -1,10 +1,8 @@
-"""The optimisers: each is one equation. Imports the base and NumPy."""
+"""The optimisers: each is one equation, which `minigan.kernels` computes. Imports the base and backend."""
 
 from __future__ import annotations
 
-import numpy as np
-
-from minigan.backend import Array
+from minigan import backend
 from minigan.optim.optimizer import Optimizer, Params
 
 
@@ -68,13 +66,7 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if options["momentum"] else ()
 
     def _update(self, p, g, t, lr, momentum, dampening, weight_decay, nesterov, momentum_buffer=None):
-        if weight_decay:
-            g = g + weight_decay * p
-        if momentum:
-            b = momentum_buffer
-            b[:] = g if t == 1 else momentum * b + (1 - dampening) * g
-            g = g + momentum * b if nesterov else b
-        return p - lr * g
+        backend.kernels().sgd(p, g, momentum_buffer, t, lr, momentum, dampening, weight_decay, nesterov)
 
 
 class RMSprop(Optimizer):
@@ -138,20 +130,8 @@ class RMSprop(Optimizer):
     def _update(
         self, p, g, t, lr, alpha, eps, weight_decay, momentum, centered, square_avg, grad_avg=None, momentum_buffer=None
     ):
-        if weight_decay:
-            g = g + weight_decay * p
-        v = square_avg
-        v[:] = alpha * v + (1 - alpha) * g**2
-        if centered:
-            m = grad_avg
-            m[:] = alpha * m + (1 - alpha) * g
-            v = np.maximum(v - m**2, 0)  # a variance, which rounding makes negative where gradients hardly change
-        direction = g / (np.sqrt(v) + eps)
-        if momentum:
-            b = momentum_buffer
-            b[:] = momentum * b + direction
-            direction = b
-        return p - lr * direction
+        moments = square_avg, grad_avg, momentum_buffer
+        backend.kernels().rmsprop(p, g, *moments, lr, alpha, eps, weight_decay, momentum)
 
 
 class Adam(Optimizer):
@@ -191,6 +171,8 @@ class Adam(Optimizer):
     Tensor([ 0.9, 99.9], requires_grad=True)
     """
 
+    _decoupled = False  # does the weight decay stay outside of the gradient?
+
     def __init__(
         self,
         params: Params,
@@ -205,9 +187,7 @@ class Adam(Optimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _update(self, p, g, t, lr, betas, eps, weight_decay, exp_avg, exp_avg_sq):
-        if weight_decay:
-            g = g + weight_decay * p
-        return _adam(p, g, t, lr, betas, eps, exp_avg, exp_avg_sq)
+        backend.kernels().adam(p, g, exp_avg, exp_avg_sq, t, lr, betas, eps, weight_decay, self._decoupled)
 
 
 class AdamW(Adam):
@@ -238,6 +218,8 @@ class AdamW(Adam):
     Tensor([0.95], requires_grad=True)
     """
 
+    _decoupled = True
+
     def __init__(
         self,
         params: Params,
@@ -247,15 +229,3 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ):
         super().__init__(params, lr, betas, eps, weight_decay)
-
-    def _update(self, p, g, t, lr, betas, eps, weight_decay, exp_avg, exp_avg_sq):
-        return _adam((1 - lr * weight_decay) * p, g, t, lr, betas, eps, exp_avg, exp_avg_sq)
-
-
-def _adam(p: Array, g: Array, t: int, lr: float, betas: tuple[float, float], eps: float, m: Array, v: Array) -> Array:
-    beta1, beta2 = betas
-    m[:] = beta1 * m + (1 - beta1) * g
-    v[:] = beta2 * v + (1 - beta2) * g**2
-    m_hat = m / (1 - beta1**t)
-    v_hat = v / (1 - beta2**t)
-    return p - lr * m_hat / (np.sqrt(v_hat) + eps)

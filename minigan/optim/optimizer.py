@@ -6,12 +6,12 @@ An optimiser holds parameters, which are leaf Tensors, and gives them new values
     loss.backward()
     optimizer.step()
 
-Names, arguments, defaults and formulas are PyTorch's. Each optimiser is one equation, its `_update`; everything else they
-share. The equation is applied to one block of a parameter after the other: a block, with all that the equation computes on
-the way, fits in the processor's L2 cache, so that every number comes from memory once and not once for each operation.
+Names, arguments, defaults and formulas are PyTorch's. Each optimiser is one equation, its `_update`, which is a kernel that
+goes through memory once; everything else they share.
 
-No array that others may hold is changed in place. A parameter gets a new array, which raises its version, so a backward
-pass through a graph that was made with the old one is an error. Only the optimiser's own moments are overwritten.
+No array that others hold is changed in place. A parameter gets new values, which raises its version, so a backward pass
+through a graph that was made with the old ones is an error. They are written over the old ones if nobody else refers to
+these, and otherwise (a `state_dict()` that was kept, a view, `p.data` in a variable) into a copy.
 """
 
 from __future__ import annotations
@@ -28,16 +28,14 @@ from minigan.tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
 
-BLOCK = 16_384  # numbers: 64 KiB in float32
-
 
 class Optimizer:
     """What every optimiser does, whatever its equation.
 
     A subclass writes two methods. `_moments(options)` names the running averages that it keeps for each parameter (they
-    begin as zeros). `_update(p, g, t, ...)` receives a block of the parameter `p` and of its gradient `g`, the number `t`
-    of steps that the parameter has made, this one included, and by their names the options and a block of each moment. It
-    overwrites the moments and returns the new block of `p`.
+    begin as zeros). `_update(p, g, t, ...)` receives the arrays of the parameter `p` and of its gradient `g`, the number `t`
+    of steps that the parameter has made, this one included, and by their names the options and the moments. It overwrites
+    `p`, which lies in C order, and the moments.
 
     Parameters
     ----------
@@ -61,7 +59,7 @@ class Optimizer:
     """
 
     _moments: Callable[[dict[str, Any]], tuple[str, ...]]
-    _update: Callable[..., Array]
+    _update: Callable[..., None]
 
     def __init__(self, params: Params, **defaults: Any):
         entries = self._listed(params)
@@ -109,8 +107,14 @@ class Optimizer:
         """Give every parameter its next value; one whose `.grad` is None keeps its value, its moments and its age."""
         for group in self.param_groups:
             options = options_of(group)
+            moments = self._moments(options)
             for p in group["params"]:
                 if p.grad is not None:
+                    if tuple(self.state[p]) != moments:
+                        raise ValueError(
+                            f"{self.name}: the options ask for the moments {moments}, but those of {tuple(self.state[p])} "
+                            f"were made; whether there is momentum is decided when a group is added"
+                        )
                     self._step(p, p.grad, options)
 
     def _step(self, p: Tensor, grad: Tensor, options: dict[str, Any]) -> None:
@@ -120,14 +124,8 @@ class Optimizer:
                 f"has shape {p.shape} and type {p.dtype}"
             )
         self.steps[p] += 1
-        arrays = {"p": p.data, "g": grad.data, **self.state[p]}
-        flat = {name: array.reshape(-1) for name, array in arrays.items()}  # views: the moments lie in C order
-        new = np.empty_like(p.data, order="C")
-        for start in range(0, new.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            blocks = {name: array[block] for name, array in flat.items()}
-            new.reshape(-1)[block] = self._update(t=self.steps[p], **blocks, **options)
-        p.data = new
+        p._data, p._version = p._own_array(), p._version + 1
+        self._update(p._data, grad.data, self.steps[p], **self.state[p], **options)
 
     # ---- saving and loading
 

@@ -96,9 +96,43 @@ def test_instance_norm_is_pytorchs_to_second_order(torch, kernels, batch, eps):
         same_to_second_order(torch, with_affine(ours), with_affine(theirs), arrays, layout)
 
 
+@KERNELS
+@drawn(60)
+@given(batch=batches(), slope=st.sampled_from([0, 0.2, 1, 3]), training=st.booleans())
+def test_batch_norm_leaky_relu_is_the_one_after_the_other_bit_for_bit(kernels, batch, slope, training):
+    """Value, gradients, and the running statistics afterwards."""
+    x, layout, affine, rng = batch
+    channels = x.shape[1]
+    arrays = [x, *(rng.standard_normal(channels) for _ in range(2 if affine else 0))]
+    arrays = [lay_out(a.astype(np.float32), layout if a is x else "C") for a in arrays]
+    ȳ = mg.Tensor(rng.standard_normal(x.shape).astype(np.float32))
+
+    def run(f):
+        running = mg.zeros(channels), mg.ones(channels)
+        tensors = [mg.Tensor(a, requires_grad=True) for a in arrays]
+        y = with_affine(lambda x, w, b: f(x, *running, w, b, training))(*tensors)
+        return [t.numpy() for t in (y, *mg.grad(y, tensors, ȳ), *running)]
+
+    with mg.backend.use_kernels(kernels):
+        joined = run(lambda *a: functional.batch_norm_leaky_relu(*a, negative_slope=slope))
+        one_by_one = run(lambda *a: mg.leaky_relu(functional.batch_norm(*a), slope))
+    for a, b in zip(joined, one_by_one, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 # The functions as what they are of (x, weight, bias), and the shape of weight and bias for x of shape (4, 6, 2, 3).
 MEAN, VAR = np.linspace(-1, 1, 6), np.linspace(0.5, 2, 6)
 NORMS = {
+    "batch_norm_leaky_relu, training": (
+        lambda x, w, b: functional.batch_norm_leaky_relu(x, None, None, w, b, training=True, eps=1e-2),
+        (6,),
+    ),
+    "batch_norm_leaky_relu, eval": (
+        lambda x, w, b: functional.batch_norm_leaky_relu(
+            x, *(mg.tensor(v).to(x) for v in (MEAN, VAR)), w, b, eps=1e-2, negative_slope=0.2
+        ),
+        (6,),
+    ),
     "batch_norm, training": (
         lambda x, w, b: functional.batch_norm(x, None, None, w, b, training=True, eps=1e-2),
         (6,),
@@ -164,7 +198,7 @@ def test_weight_and_bias_may_be_left_out_one_by_one(name, present):
 
 
 @KERNELS
-@pytest.mark.parametrize("name", [name for name in NORMS if name != "batch_norm, eval"])
+@pytest.mark.parametrize("name", [name for name in NORMS if "eval" not in name])
 def test_a_large_mean_beside_a_small_deviation_costs_few_digits(name, kernels):
     """float32 pictures of brightness 1000 ± 1: the variance is taken from the deviations, not from ⟨x²⟩ − μ²."""
     f, (x, *_) = NORMS[name][0], inputs(name, np.float32)
@@ -295,7 +329,7 @@ def test_in_evaluation_one_value_a_channel_is_enough_and_so_is_none(shape):
     np.testing.assert_array_equal(y.numpy(), np.full(shape, 0.5))
 
 
-@pytest.mark.parametrize("name", [name for name in NORMS if name != "batch_norm, training"])
+@pytest.mark.parametrize("name", [name for name in NORMS if "training" not in name])
 def test_an_empty_batch_gives_an_empty_result_and_gradients_of_0(name):
     f, (x, w, b) = NORMS[name][0], inputs(name)
     x = x[:0].detach().requires_grad_()
@@ -355,7 +389,8 @@ def test_weight_and_bias_that_do_not_fit_are_refused(f, arguments, shape, which)
 def test_integers_are_refused(dtype):
     """Pictures of bytes would otherwise come out as bytes, nearly all 0."""
     input = x(2, 3, 2, 2, dtype=dtype)
-    calls = {"batch_norm": [None, None], "layer_norm": [2], "group_norm": [3], "instance_norm": []}
+    calls = {"batch_norm": [None, None], "batch_norm_leaky_relu": [None, None]}
+    calls |= {"layer_norm": [2], "group_norm": [3], "instance_norm": []}
     for name, arguments in calls.items():
         assert message(getattr(functional, name), input, *arguments) == (
             TypeError,
@@ -371,6 +406,13 @@ ERRORS = {
     "batch_norm: needs at least 2 values a channel in training, input has shape (1, 3, 1, 1)": (
         lambda: functional.batch_norm(x(1, 3, 1, 1), x(3), x(3), training=True)
     ),
+    "batch_norm_leaky_relu: needs at least 2 values a channel in training, input has shape (1, 3)": (
+        lambda: functional.batch_norm_leaky_relu(x(1, 3), None, None, training=True)
+    ),
+    "batch_norm_leaky_relu: negative_slope must not be negative, got -0.1; call batch_norm and leaky_relu one after the "
+    "other": lambda: functional.batch_norm_leaky_relu(x(2, 3), None, None, negative_slope=-0.1),
+    "batch_norm_leaky_relu: negative_slope must not be negative, got nan; call batch_norm and leaky_relu one after the "
+    "other": lambda: functional.batch_norm_leaky_relu(x(2, 3), None, None, negative_slope=float("nan")),
     "layer_norm: the last axes of input, of shape (2, 3), are not (2,)": lambda: functional.layer_norm(x(2, 3), 2),
     "layer_norm: the last axes of input, of shape (2, 3), are not (4, 2, 3)": lambda: functional.layer_norm(
         x(2, 3), (4, 2, 3)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import conv as cpu_conv
+from minigan.kernels.cpu import plan, threads
 from minigan.kernels.reference import conv as reference_conv
 
 BACKENDS = pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
@@ -191,7 +192,7 @@ def test_triple_is_pytorchs(backend, case):
 
 
 @drawn(200)
-@given(case=convolutions())
+@given(case=convolutions(max_channels=12))  # enough for either way to the input gradient
 def test_cpu_is_the_reference(case):
     arrays = case.arrays()
     assert_triples_agree(case, triple(cpu, case, *arrays), triple(reference, case, *arrays), arrays)
@@ -205,14 +206,50 @@ def test_typical_layers(backend, case):
     assert_triples_agree(case, triple(backend, case, x, weight, g), in_float64, (x, weight, g))
 
 
-@drawn(30)
-@given(case=convolutions(), block_bytes=st.sampled_from([1, 1000, 5000]))
-def test_cutting_the_batch_into_blocks_changes_nothing(case, block_bytes):
+@drawn(60)
+@given(
+    case=convolutions(max_channels=9),
+    band=st.sampled_from([1, 100, 1000]),
+    channels=st.sampled_from([1, 2, 4]),
+    windows=st.sampled_from([1, 5, 30]),
+)
+def test_bands_of_any_size_give_the_same(case, band, channels, windows):
+    """Bands of one row, of some rows, of several pictures, the last one smaller; of some channels, the last ones fewer."""
     arrays = case.arrays()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu_conv, "BLOCK_BYTES", block_bytes)
+        for name, value in (("BAND", band), ("CHANNELS", channels), ("WINDOWS", windows)):
+            patch.setattr(plan, name, value)
+        for uncached in ("forward_plan", "phases_plan"):
+            patch.setattr(cpu_conv, uncached, getattr(plan, uncached).__wrapped__)
         got = triple(cpu, case, *arrays)
     assert_triples_agree(case, got, triple(reference, case, *arrays), arrays)
+
+
+WIDE = {
+    "wide tiles, several panels": convolution((9, 33, 9, 8), (150, 33, 4, 3), (2, 2), (1, 1), layout="channels-last"),
+    "several slices of channels": convolution((2, 150, 6, 7), (20, 150, 3, 2), padding=(1, 1), layout="channels-last"),
+    "a half tile": convolution((5, 17, 9, 9), (29, 17, 3, 3), (2, 1), (0, 1)),
+    "one kernel": convolution((5, 40, 9, 9), (1, 40, 4, 4), padding=(1, 1)),
+    "double precision": convolution((3, 70, 7, 7), (40, 70, 5, 4), (2, 2), (1, 1), dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("case", WIDE.values(), ids=WIDE.keys())
+def test_many_channels(case):
+    arrays = case.arrays()
+    in_float64 = triple(reference, case, *(a.astype(np.float64) for a in arrays))
+    assert_triples_agree(case, triple(cpu, case, *arrays), in_float64, arrays)
+
+
+@pytest.mark.parametrize("case", [*TYPICAL.values(), *WIDE.values()], ids=[*TYPICAL, *WIDE])
+def test_results_are_the_same_bit_for_bit_on_one_thread_and_on_all(case, monkeypatch):
+    arrays, results = case.arrays(), []
+    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
+    for count in (1, threads.LAUNCHED):
+        monkeypatch.setattr(threads, "_threads", count)
+        results.append(triple(cpu, case, *arrays))
+    for one, other in zip(*results):
+        np.testing.assert_array_equal(one, other)
 
 
 # --- adjoints ---------------------------------------------------------------------------------------------------------

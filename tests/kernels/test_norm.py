@@ -1,4 +1,7 @@
-"""minigan.kernels.*.norm: every backend against the definition, against PyTorch, and where float32 loses digits."""
+"""minigan.kernels.*.norm: every backend against the definition, against PyTorch, and where float32 loses digits.
+
+LeakyReLU in the same pass is held, bit for bit, to what the two do one after the other.
+"""
 
 import inspect
 import re
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import norm as cpu_norm
+from minigan.kernels.cpu import threads
 from minigan.kernels.reference import norm as reference_norm
 
 BACKENDS = pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
@@ -76,8 +80,8 @@ def definition(x, weight, bias, eps):
 def test_forward_is_the_definition(backend, batch, eps):
     x, _, weight, bias = batch
     got, expected = backend.batch_norm(x, weight, bias, eps), definition(x, weight, bias, eps)
+    assert [a.dtype for a in got] == [x.dtype, np.float64, np.float64]
     for a, b in zip(got, expected):
-        assert a.dtype == x.dtype
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=TOLERANCE[str(x.dtype)], atol=TOLERANCE[str(x.dtype)])
 
@@ -92,7 +96,7 @@ def test_backward_is_the_derivative_of_the_definition(backend, batch):
     weight = np.ones(C) if weight is None else weight
     bias = np.zeros(C) if bias is None else bias
     _, mean, var = backend.batch_norm(x, weight, bias, eps)
-    gradients = backend.batch_norm_backward(grad, x, weight, mean, var, eps)
+    gradients = backend.batch_norm_backward(grad, x, weight, bias, mean, var, eps)
     rng = np.random.default_rng(0)
     for k, gradient in enumerate(gradients):
         inputs = [x, weight, bias]
@@ -113,9 +117,10 @@ def test_forward_and_backward_are_pytorchs(backend, batch, eps):
     torch = pytest.importorskip("torch")
     x, grad, weight, bias = batch
     y, mean, var = backend.batch_norm(x, weight, bias, eps)
-    grad_x, grad_weight, grad_bias = backend.batch_norm_backward(grad, x, weight, mean, var, eps)
+    grad_x, grad_weight, grad_bias = backend.batch_norm_backward(grad, x, weight, bias, mean, var, eps)
 
     C, dtype = x.shape[1], x.dtype
+    assert [a.dtype for a in (y, grad_x, grad_weight, grad_bias)] == [dtype] * 4
     # C order for x and grad: PyTorch 2.13 mixes pixels up where the two lie differently and an axis is 1 long.
     leaves = [
         np.array(x, order="C"),
@@ -133,7 +138,6 @@ def test_forward_and_backward_are_pytorchs(backend, batch, eps):
     amplification = 1 / np.sqrt(var.min() + eps)
     tolerance = TOLERANCE[str(dtype)] * max(1.0, amplification**2)
     for ours, b in zip((y, mean, var, grad_x, grad_weight, grad_bias), expected):
-        assert ours.dtype == dtype
         np.testing.assert_allclose(ours, b.numpy(), rtol=tolerance, atol=tolerance)
 
 
@@ -146,15 +150,15 @@ def test_float32_far_from_zero_keeps_its_digits(backend, layout):
     grad = rng.standard_normal(x.shape).astype(np.float32)
     y, mean, var = backend.batch_norm(x, None, None, 1e-5)
     true_y, true_mean, true_var = definition(x, None, None, 1e-5)
-    np.testing.assert_allclose(mean, true_mean, rtol=1e-7)
-    np.testing.assert_allclose(var, true_var, rtol=1e-6)
-    np.testing.assert_allclose(y, true_y, atol=1e-5)
+    np.testing.assert_allclose(mean, true_mean, rtol=1e-12)
+    np.testing.assert_allclose(var, true_var, rtol=1e-10)
+    np.testing.assert_allclose(y, true_y, rtol=1e-7, atol=1e-9)
 
-    ours = backend.batch_norm_backward(grad, x, None, mean, var, 1e-5)
+    ours = backend.batch_norm_backward(grad, x, None, None, mean, var, 1e-5)
     x, grad = x.astype(np.float64), grad.astype(np.float64)
-    exact = reference.batch_norm_backward(grad, x, None, true_mean, true_var, 1e-5)
-    # μ was handed over in float32, half a unit in its last place is 5e-4 deviations
-    np.testing.assert_allclose(ours[0], exact[0], atol=1e-3)
+    exact = reference.batch_norm_backward(grad, x, None, None, true_mean, true_var, 1e-5)
+    for a, b in zip(ours, exact):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 @BACKENDS
@@ -166,6 +170,74 @@ def test_long_float32_sums_stay_exact(backend, layout):
     _, mean, var = backend.batch_norm(x, None, None, 1e-5)
     np.testing.assert_allclose(mean, [0.1, 1.1], rtol=1e-6)
     np.testing.assert_allclose(var, 0, atol=1e-12)
+
+
+@BACKENDS
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+def test_a_first_value_far_from_the_others_costs_few_digits(backend, layout):
+    """`cpu` takes differences from the channel's first value. (x₀ − μ)² ≤ m·σ², so even this x₀ costs 4 of 16 digits."""
+    x = np.random.default_rng(0).standard_normal((16, 3, 20, 20))
+    x[0, :, 0, 0] = 1e9
+    y, mean, var = backend.batch_norm(lay_out(x, layout), None, None, 1e-5)
+    true_y, true_mean, true_var = definition(x, None, None, 1e-5)
+    np.testing.assert_allclose(mean, true_mean, rtol=1e-11)
+    np.testing.assert_allclose(var, true_var, rtol=1e-11)
+    np.testing.assert_allclose(y, true_y, rtol=1e-11, atol=1e-11)
+
+
+@BACKENDS
+@drawn(100)
+@given(batch=batches(), slope=st.sampled_from([0, 0.2, 1, 3]))
+def test_leaky_relu_in_the_same_pass_is_leaky_relu_afterwards_bit_for_bit(backend, batch, slope):
+    x, grad, weight, bias = batch
+    plain, *statistics = backend.batch_norm(x, weight, bias, 0.1)
+    y, *same_statistics = backend.batch_norm(x, weight, bias, 0.1, slope)
+    np.testing.assert_array_equal(y, backend.leaky_relu(plain, slope))
+
+    one_by_one = backend.leaky_relu_backward(grad, plain, slope)
+    expected = backend.batch_norm_backward(one_by_one, x, weight, bias, *statistics, 0.1)
+    got = backend.batch_norm_backward(grad, x, weight, bias, *statistics, 0.1, slope)
+    for a, b in zip((*same_statistics, *got), (*statistics, *expected), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@BACKENDS
+@drawn(100)
+@given(batch=batches(), slope=st.sampled_from([0, 0.2, 1, 3, -0.5]))
+def test_scale_and_shift_is_its_formula_with_leaky_relu_behind_it(backend, batch, slope):
+    x, _, scale, shift = batch
+    C, dtype = x.shape[1], x.dtype
+    scale, shift = np.ones(C, dtype) if scale is None else scale, np.zeros(C, dtype) if shift is None else shift
+    y = backend.scale_and_shift(x, scale, shift)
+    per_channel = (C, *[1] * (x.ndim - 2))
+    exact = scale.reshape(per_channel).astype(np.float64) * x + shift.reshape(per_channel)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, exact, rtol=TOLERANCE[str(dtype)], atol=1e-14)
+    np.testing.assert_array_equal(backend.scale_and_shift(x, scale, shift, slope), backend.leaky_relu(y, slope))
+
+
+@BACKENDS
+def test_the_relu_of_what_scale_and_shift_send_to_minus_infinity_is_0(backend):
+    x = np.array([[-np.inf, np.inf, np.nan, 1.0]])
+    assert str(backend.scale_and_shift(x, np.ones(4), np.zeros(4), 0.0)[0].tolist()) == "[0.0, inf, nan, 1.0]"
+
+
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+@pytest.mark.parametrize("shape", [(9, 3, 7, 5), (64, 40, 9, 9)])
+def test_the_number_of_threads_changes_nothing(layout, shape, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, grad = (lay_out(rng.standard_normal(shape).astype(np.float32), layout) for _ in "xg")
+    weight, bias = rng.standard_normal((2, shape[1])).astype(np.float32)
+    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
+    results = []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "_threads", n)
+        y, mean, var = cpu.batch_norm(x, weight, bias, 1e-5, 0.2)
+        gradients = cpu.batch_norm_backward(grad, x, weight, bias, mean, var, 1e-5, 0.2)
+        results.append([y, mean, var, *gradients, cpu.scale_and_shift(x, weight, bias, 0.2)])
+    for result in results[1:]:
+        for a, b in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @BACKENDS
@@ -186,7 +258,7 @@ def test_of_an_empty_batch(backend):
     x = np.empty((0, 3, 2, 2), np.float32)
     y, mean, var = backend.batch_norm(x, np.ones(3, np.float32), None, 1e-5)
     assert y.shape == x.shape
-    gradients = backend.batch_norm_backward(x, x, np.ones(3, np.float32), mean, var, 1e-5)
+    gradients = backend.batch_norm_backward(x, x, np.ones(3, np.float32), None, mean, var, 1e-5)
     assert gradients[0].shape == x.shape
     for a in (mean, var, *gradients[1:]):
         assert a.tolist() == [0, 0, 0]
@@ -200,7 +272,9 @@ def test_inputs_stay_as_they_are_and_outputs_are_fresh(backend, batch):
     before = [None if a is None else a.copy() for a in batch]
     y, mean, var = backend.batch_norm(x, weight, bias, 1e-5)
     statistics = mean.copy(), var.copy()
-    results = [y, mean, var, *backend.batch_norm_backward(grad, x, weight, mean, var, 1e-5)]
+    results = [y, mean, var, *backend.batch_norm_backward(grad, x, weight, bias, mean, var, 1e-5)]
+    results += backend.batch_norm_backward(grad, x, weight, bias, mean, var, 1e-5, 0.2)
+    results.append(backend.scale_and_shift(x, mean, var))
     for a, b in zip((*batch, mean, var), (*before, *statistics)):
         np.testing.assert_array_equal(a, b)
     for i, result in enumerate(results):
@@ -214,7 +288,7 @@ def test_cpu_keeps_the_layout(layout):
     x = lay_out(np.ones((2, 3, 4, 5)), layout)
     y, mean, var = cpu.batch_norm(x, None, None, 1e-5)
     assert y.strides == x.strides
-    assert cpu.batch_norm_backward(y, x, None, mean, var, 1e-5)[0].strides == x.strides
+    assert cpu.batch_norm_backward(y, x, None, None, mean, var, 1e-5)[0].strides == x.strides
 
 
 def test_both_files_have_the_same_routines():
@@ -226,7 +300,7 @@ def test_both_files_have_the_same_routines():
         }
 
     ours, theirs = public(reference_norm), public(cpu_norm)
-    assert list(ours) == list(theirs) == ["batch_norm", "batch_norm_backward"]
+    assert list(ours) == list(theirs) == ["batch_norm", "batch_norm_backward", "scale_and_shift"]
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(theirs[name]), name
         assert re.findall("``(.+?)``", function.__doc__) == re.findall("``(.+?)``", theirs[name].__doc__), name

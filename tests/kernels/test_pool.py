@@ -1,4 +1,7 @@
-"""minigan.kernels.*.pool: every backend against the definition and PyTorch; ties, −∞ and NaN among the pixels."""
+"""minigan.kernels.*.pool: every backend against the definition and PyTorch; ties, −∞ and NaN among the pixels.
+
+The gradients are adjoints, so inner products test them.
+"""
 
 import inspect
 import re
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import pool as cpu_pool
+from minigan.kernels.cpu import threads
 from minigan.kernels.reference import pool as reference_pool
 
 BACKENDS = pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
@@ -85,36 +89,88 @@ def naive(x, kernel_size, stride, padding, dilation):
 @BACKENDS
 @drawn(150)
 @given(pooling=poolings(every_window_holds_a_pixel=False))
-def test_is_the_definition(backend, pooling):
-    index = backend.max_pool2d_indices(*pooling)
-    assert index.dtype == np.int64
-    np.testing.assert_array_equal(index, naive(*pooling))
+def test_the_maximum_is_the_definition(backend, pooling):
+    x = pooling[0]
+    y, index = backend.max_pool2d(*pooling)
+    expected = naive(*pooling)
+    assert (y.dtype, index.dtype) == (x.dtype, np.int64)
+    np.testing.assert_array_equal(index, expected)
+    (N, C, H, W), (n, c, _, _) = x.shape, np.ogrid[: len(x), : x.shape[1], :1, :1]
+    flat = np.concatenate([x.reshape(N, C, H * W), np.full((N, C, 1), -np.inf)], axis=2)  # −1 names the last
+    np.testing.assert_array_equal(y, flat[n, c, expected])
 
 
 @BACKENDS
 @drawn(150)
 @given(pooling=poolings(every_window_holds_a_pixel=True))
-def test_is_pytorchs(backend, pooling):
-    torch = pytest.importorskip("torch")
+def test_the_maximum_and_its_gradient_are_pytorchs(torch, backend, pooling):
     x, *geometry = pooling
     if len(x) == 0:
         return
-    _, expected = torch.nn.functional.max_pool2d(
-        torch.from_numpy(np.array(x, order="C")), *geometry, return_indices=True
-    )
-    np.testing.assert_array_equal(backend.max_pool2d_indices(*pooling), expected.numpy())
+    theirs = torch.tensor(np.array(x, order="C"), requires_grad=True)
+    expected = torch.nn.functional.max_pool2d(theirs, *geometry, return_indices=True)
+    y, index = backend.max_pool2d(*pooling)
+    np.testing.assert_array_equal(y, expected[0].detach().numpy())
+    np.testing.assert_array_equal(index, expected[1].numpy())
+
+    grad = np.random.default_rng(0).standard_normal(y.shape).astype(x.dtype)
+    grad_x = backend.max_pool2d_backward(grad, index, x.shape[2:])
+    assert grad_x.dtype == x.dtype
+    (expected,) = torch.autograd.grad(expected[0], theirs, torch.from_numpy(grad))
+    np.testing.assert_allclose(grad_x, expected.numpy(), rtol=0, atol=1e-5)
+
+
+@BACKENDS
+@drawn(100)
+@given(pooling=poolings(every_window_holds_a_pixel=False), seed=st.integers(0, 99))
+def test_the_sum_is_the_definition_and_its_gradient_its_adjoint(backend, pooling, seed):
+    x, kernel_size, stride, padding, _ = pooling
+    rng = np.random.default_rng(seed)
+    x = lay_out(rng.integers(-9, 10, x.shape).astype(x.dtype), rng.choice(LAYOUTS))  # so that every sum is exact
+    if min(n + 2 * p - k for n, p, k in zip(x.shape[2:], padding, kernel_size)) < 0:
+        return
+    y = backend.sum_pool2d(x, kernel_size, stride, padding)
+    padded = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel_size, (2, 3))[:, :, :: stride[0], :: stride[1]]
+    np.testing.assert_array_equal(y, windows.sum((4, 5)))
+
+    grad = lay_out(rng.integers(-9, 10, y.shape).astype(x.dtype), rng.choice(LAYOUTS))
+    grad_x = backend.sum_pool2d_backward(grad, x.shape[2:], kernel_size, stride, padding)
+    assert (y.dtype, grad_x.dtype, grad_x.shape) == (x.dtype, x.dtype, x.shape)
+    assert np.vdot(y, grad) == np.vdot(x, grad_x)
 
 
 @BACKENDS
 @drawn(60)
-@given(pooling=poolings(every_window_holds_a_pixel=False))
+@given(pooling=poolings(every_window_holds_a_pixel=True))
 def test_inputs_stay_as_they_are_and_outputs_are_fresh(backend, pooling):
-    x = pooling[0]
-    before = x.copy()
-    index = backend.max_pool2d_indices(*pooling)
-    np.testing.assert_array_equal(x, before)
-    assert index.flags.writeable
-    assert not np.shares_memory(index, x)
+    x, kernel_size, stride, padding, _ = pooling
+    y, index = backend.max_pool2d(*pooling)
+    before = [a.copy() for a in (x, y, index)]
+    results = [*backend.max_pool2d(*pooling), backend.max_pool2d_backward(y, index, x.shape[2:])]
+    sums = backend.sum_pool2d(x, kernel_size, stride, padding)
+    results += [sums, backend.sum_pool2d_backward(sums, x.shape[2:], kernel_size, stride, padding)]
+    for a, b in zip((x, y, index), before):
+        np.testing.assert_array_equal(a, b)
+    for result in results:
+        assert result.flags.writeable
+        assert not any(np.shares_memory(result, a) for a in (x, y, index))
+
+
+def test_the_number_of_threads_changes_nothing(monkeypatch):
+    x = np.random.default_rng(0).standard_normal((7, 3, 9, 8)).astype(np.float32)
+    geometry = (3, 2), (2, 1), (1, 1)
+    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
+    results = []
+    for n in (1, 2, 5):
+        monkeypatch.setattr(threads, "_threads", n)
+        y, index = cpu.max_pool2d(x, *geometry, (1, 1))
+        sums = cpu.sum_pool2d(x, *geometry)
+        gradients = cpu.max_pool2d_backward(y, index, (9, 8)), cpu.sum_pool2d_backward(sums, (9, 8), *geometry)
+        results.append([y, index, sums, *gradients])
+    for result in results[1:]:
+        for a, b in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_both_files_have_the_same_routines():
@@ -126,7 +182,7 @@ def test_both_files_have_the_same_routines():
         }
 
     ours, theirs = public(reference_pool), public(cpu_pool)
-    assert list(ours) == list(theirs) == ["max_pool2d_indices"]
+    assert list(ours) == list(theirs) == ["max_pool2d", "max_pool2d_backward", "sum_pool2d", "sum_pool2d_backward"]
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(theirs[name]), name
-        assert re.search("``(.+?)``", function.__doc__).group() in theirs[name].__doc__, name
+        assert re.findall("``(.+?)``", function.__doc__) == re.findall("``(.+?)``", theirs[name].__doc__), name

@@ -248,7 +248,7 @@ def test_conversion_gives_new_values_so_a_graph_from_before_cannot_be_used():
     net = nn.Linear(2, 1)
     loss = net(mg.ones(1, 2, requires_grad=True)).sum()
     net.double()
-    with pytest.raises(RuntimeError, match=r"Linear\.bias of shape \(1,\) .* given new values after the forward"):
+    with pytest.raises(RuntimeError, match=r"Linear\.weight of shape \(1, 2\) .* given new values after the forward"):
         loss.backward()
 
 
@@ -545,6 +545,101 @@ def test_sequential_is_indexed_sliced_and_iterated_like_a_list():
     assert net[3:](head(x)).tolist() == net(x).tolist()
     with pytest.raises(IndexError):
         net[9]
+
+
+# What Sequential runs as one operation: pairs of layers, and an input.
+JOINED = {
+    "BatchNorm2d, ReLU": (lambda: [nn.BatchNorm2d(3), nn.ReLU()], (4, 3, 5, 5)),
+    "BatchNorm2d, LeakyReLU": (lambda: [nn.BatchNorm2d(3), nn.LeakyReLU(0.2)], (4, 3, 5, 5)),
+    "BatchNorm1d, LeakyReLU": (lambda: [nn.BatchNorm1d(3, 0.1, None), nn.LeakyReLU()], (4, 3)),
+    "no affine map": (lambda: [nn.BatchNorm2d(3, affine=False), nn.ReLU()], (4, 3, 5, 5)),
+    "no running statistics": (lambda: [nn.BatchNorm2d(3, track_running_stats=False), nn.ReLU()], (4, 3, 5, 5)),
+}
+
+
+def normal(*shape, seed=0):
+    return mg.randn(*shape, generator=np.random.default_rng(seed), requires_grad=True)
+
+
+def operations(y):
+    """The operations that made y, last one first, as far as each has one input that was computed."""
+    found = []
+    while y.grad_fn is not None:
+        found.append(y.grad_fn.name)
+        y = y.grad_fn.inputs[0]
+    return found
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("label", JOINED)
+def test_sequential_joins_batch_norm_and_an_activation_and_nothing_else_changes(label, train):
+    """Bit for bit: value, gradients, and running statistics, of two steps in a row."""
+    layers, shape = JOINED[label]
+    joined, apart = layers(), layers()
+    joined_net = Sequential(*joined).train(train)
+    for layer in apart:
+        layer.train(train)
+    for seed in range(2):
+        x, ȳ = normal(*shape, seed=seed), normal(*shape, seed=9).detach()
+        y, expected = joined_net(x), apart[1](apart[0](x))
+        assert len(operations(y)) == 1
+        assert len(operations(expected)) == 2
+        pairs = [(y, expected)]
+        for a, b in zip([x, *joined[0].parameters()], [x, *apart[0].parameters()], strict=True):
+            pairs += zip(mg.grad(y, a, ȳ), mg.grad(expected, b, ȳ))
+        pairs += zip(joined[0].buffers(), apart[0].buffers())
+        for a, b in pairs:
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_sequential_joins_each_pair_and_leaves_the_other_layers_alone():
+    norm = lambda: nn.BatchNorm1d(2)  # noqa: E731
+    net = Sequential(nn.ReLU(), norm(), nn.ReLU(), norm(), nn.LeakyReLU(), nn.ReLU(), norm(), nn.Tanh(), norm())
+    assert operations(net(normal(4, 2)))[::-1] == [
+        *("LeakyReLU", "BatchNorm", "BatchNorm", "LeakyReLU", "BatchNorm", "Tanh", "BatchNorm")
+    ]
+
+
+class OwnNorm(nn.BatchNorm1d):
+    pass
+
+
+class OwnReLU(nn.ReLU):
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [[OwnNorm(2), nn.ReLU()], [nn.BatchNorm1d(2), OwnReLU()], [nn.BatchNorm1d(2), nn.LeakyReLU(-0.5)]],
+    ids=["a subclass of batch norm", "a subclass of ReLU", "a falling slope"],
+)
+def test_sequential_joins_no_subclass_and_no_falling_slope(layers):
+    x = normal(4, 2)
+    assert operations(Sequential(*layers)(x)) == operations(layers[1](layers[0](x)))
+
+
+@pytest.mark.parametrize("replaced", [0, 1])
+def test_sequential_joins_no_layer_whose_forward_was_replaced(replaced):
+    net = Sequential(nn.BatchNorm1d(2), nn.ReLU())
+    net[replaced].forward = lambda x: 7 * mg.ones_like(x)
+    assert net(normal(4, 2)).tolist() == [[7.0, 7.0]] * 4
+
+
+def test_anomaly_mode_and_summary_see_the_layers_one_by_one():
+    net = Sequential(nn.BatchNorm1d(2), nn.ReLU())
+    x = mg.tensor([[1.0, 2.0], [np.nan, 3.0]], requires_grad=True)
+    with mg.anomaly(), pytest.raises(mg.AnomalyError, match=r"^BatchNorm: the forward pass made 2 NaN"):
+        net(x)
+    with mg.anomaly():
+        assert operations(net(normal(4, 2))) == ["LeakyReLU", "BatchNorm"]
+    assert [row[1] for row in table(net.summary((2,)))[2:4]] == ["BatchNorm1d", "ReLU"]
+
+
+def test_the_second_derivative_goes_through_a_joined_pair():
+    net = Sequential(nn.BatchNorm1d(3), nn.LeakyReLU(0.2)).double()
+    x = mg.Tensor(np.random.default_rng(0).standard_normal((5, 3)))
+    assert mg.check.gradcheck(lambda x, *_: net(x), [x, *net.parameters()], order=2)
 
 
 def test_a_module_list_belongs_to_the_network():

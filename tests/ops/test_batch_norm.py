@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from parity import KERNELS, LAYOUTS, as_numbers, closeness, drawn, orders
 
 import minigan as mg
-from minigan.ops.batch_norm import BatchNorm, batch_norm_definition
+from minigan.ops.batch_norm import BatchNorm, ScaleAndShift, batch_norm_definition
 
+SLOPES = pytest.mark.parametrize("slope", [0, 0.2, 1, 3])  # of the LeakyReLU in the same kernel; with 1 there is none
 SHAPES = pytest.mark.parametrize("shape", [(5, 3), (3, 2, 4), (2, 3, 2, 4), (1, 2, 3, 2)], ids=str)
 TOLERANCE = {"float64": 1e-10, "float32": 2e-4}  # of the largest number; standardising few values amplifies rounding
 close = closeness(TOLERANCE)
@@ -42,8 +43,12 @@ def tensors(shape, dtype="float64", seed=0):
     return [mg.Tensor(a, requires_grad=True) for a in arrays]
 
 
-def fused(x, weight, bias, eps=1e-5):
-    return BatchNorm(eps)(x, weight, bias)
+def fused(x, weight, bias, eps=1e-5, slope=1.0):
+    return BatchNorm(eps, slope)(x, weight, bias)
+
+
+def defined(x, weight, bias, eps=1e-5, slope=1.0):
+    return mg.leaky_relu(batch_norm_definition(x, weight, bias, eps), slope)
 
 
 # -------------------------------------------------------------------------------------- the definition, and the paper
@@ -68,19 +73,22 @@ def test_weight_and_bias_of_the_definition_may_be_left_out():
 
 
 @SHAPES
+@SLOPES
 @KERNELS
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_fused_operation_is_the_definition_in_value_gradient_and_gradient_of_gradient(shape, kernels, dtype):
+def test_the_fused_operation_is_the_definition_in_value_gradient_and_gradient_of_gradient(shape, slope, kernels, dtype):
     inputs = tensors(shape, dtype)
     rng = np.random.default_rng(1)
     ȳ = mg.Tensor(rng.standard_normal(shape).astype(dtype), requires_grad=True)
     directions = [mg.Tensor(rng.standard_normal(x.shape).astype(dtype)) for x in inputs]
     places = [ȳ, *inputs, *inputs, ȳ]
     with mg.backend.use_kernels(kernels):
-        got = orders(mg.grad, lambda *a: fused(*a, 0.1), inputs, ȳ, directions)
-    expected = orders(mg.grad, lambda *a: batch_norm_definition(*a, 0.1), inputs, ȳ, directions)
+        got = orders(mg.grad, lambda *a: fused(*a, 0.1, slope), inputs, ȳ, directions)
+        fast = mg.grad(fused(*inputs, 0.1, slope), inputs, ȳ)  # by the kernel, because nothing is recorded
+    expected = orders(mg.grad, lambda *a: defined(*a, 0.1, slope), inputs, ȳ, directions)
     assert all(t.dtype == dtype for t in got if t is not None)
-    for a, b in zip(as_numbers(got, places), as_numbers(expected, places)):
+    expected = as_numbers(expected, places)
+    for a, b in zip([*as_numbers(got, places), *(g.numpy() for g in fast)], [*expected, *expected[1:4]], strict=True):
         close(a, b, dtype)
 
 
@@ -106,6 +114,7 @@ def test_value_gradient_and_gradient_of_gradient_are_pytorchs(torch, kernels, da
     if n * np.prod(trailing) < 2:  # PyTorch refuses a single value a channel
         n = 2
     shape, eps = (n, c, *trailing), data.draw(st.sampled_from([1e-3, 0.1, 0.8]))
+    slope = data.draw(st.sampled_from([0, 0.2, 1]))
     dtype = data.draw(st.sampled_from(["float32", "float64"]))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     draw = lambda shape: rng.standard_normal(shape).astype(dtype)  # noqa: E731
@@ -115,10 +124,11 @@ def test_value_gradient_and_gradient_of_gradient_are_pytorchs(torch, kernels, da
 
     ours = [mg.Tensor(a, requires_grad=True) for a in (*arrays, ȳ)]
     with mg.backend.use_kernels(kernels):
-        got = orders(mg.grad, lambda *a: fused(*a, eps), ours[:3], ours[3], [mg.Tensor(d) for d in directions])
-        fast = mg.grad(fused(*ours[:3], eps), ours[:3], ours[3])  # by the kernel, because nothing is recorded
+        got = orders(mg.grad, lambda *a: fused(*a, eps, slope), ours[:3], ours[3], [mg.Tensor(d) for d in directions])
+        fast = mg.grad(fused(*ours[:3], eps, slope), ours[:3], ours[3])  # by the kernel, because nothing is recorded
     theirs = [torch.from_numpy(np.array(a, order="C")).requires_grad_() for a in (*arrays, ȳ)]
-    f = lambda x, weight, bias: torch.nn.functional.batch_norm(x, None, None, weight, bias, True, 0.1, eps)  # noqa: E731
+    F = torch.nn.functional
+    f = lambda x, w, b: F.leaky_relu(F.batch_norm(x, None, None, w, b, True, 0.1, eps), slope)  # noqa: E731
     expected = orders(torch.autograd.grad, f, theirs[:3], theirs[3], [torch.from_numpy(d) for d in directions])
 
     places = [ours[3], *ours[:3], *ours]
@@ -134,10 +144,35 @@ def test_value_gradient_and_gradient_of_gradient_are_pytorchs(torch, kernels, da
 
 
 @SHAPES
+@SLOPES
 @KERNELS
-def test_first_and_second_derivatives_agree_with_differences(shape, kernels):
+def test_first_and_second_derivatives_agree_with_differences(shape, slope, kernels):
     with mg.backend.use_kernels(kernels):
-        assert mg.check.gradcheck(lambda *a: fused(*a, 0.1), tensors(shape), order=2)
+        assert mg.check.gradcheck(lambda *a: fused(*a, 0.1, slope), tensors(shape), order=2)
+
+
+@SHAPES
+@SLOPES
+@KERNELS
+def test_derivatives_of_scale_and_shift_agree_with_differences(shape, slope, kernels):
+    with mg.backend.use_kernels(kernels):
+        assert mg.check.gradcheck(lambda *a: ScaleAndShift(slope)(*a), tensors(shape), order=2)
+
+
+@KERNELS
+@pytest.mark.parametrize("slope", [0, 0.2, 1])
+def test_scale_and_shift_is_its_formula_to_second_order(kernels, slope):
+    x, scale, shift = tensors((3, 2, 4))
+    formula = lambda x, s, t: mg.leaky_relu(x * s.reshape(2, 1) + t.reshape(2, 1), slope)  # noqa: E731
+    rng = np.random.default_rng(1)
+    ȳ = mg.Tensor(rng.standard_normal(x.shape), requires_grad=True)
+    directions = [mg.Tensor(rng.standard_normal(t.shape)) for t in (x, scale, shift)]
+    places = [ȳ, x, scale, shift, x, scale, shift, ȳ]
+    with mg.backend.use_kernels(kernels):
+        got = orders(mg.grad, lambda *a: ScaleAndShift(slope)(*a), (x, scale, shift), ȳ, directions)
+    expected = orders(mg.grad, formula, (x, scale, shift), ȳ, directions)
+    for a, b in zip(as_numbers(got, places), as_numbers(expected, places), strict=True):
+        close(a, b)
 
 
 @KERNELS
@@ -228,9 +263,10 @@ def test_float32_is_accurate_to_its_rounding(kernels):
 
 
 @pytest.mark.parametrize(("create_graph", "kernel_calls"), [(False, 1), (True, 0)])
+@pytest.mark.parametrize("slope", [0.2, 1])
 @KERNELS
 def test_the_kernel_differentiates_unless_the_backward_pass_is_recorded(
-    kernels, create_graph, kernel_calls, monkeypatch
+    kernels, slope, create_graph, kernel_calls, monkeypatch
 ):
     calls = []
     with mg.backend.use_kernels(kernels):
@@ -238,7 +274,7 @@ def test_the_kernel_differentiates_unless_the_backward_pass_is_recorded(
         kernel = module.batch_norm_backward
         monkeypatch.setattr(module, "batch_norm_backward", lambda *a: calls.append(1) or kernel(*a))
         x, weight, bias = tensors((4, 3))
-        gradients = mg.grad(fused(x, weight, bias).sum(), (x, weight, bias), create_graph=create_graph)
+        gradients = mg.grad(fused(x, weight, bias, slope=slope).sum(), (x, weight, bias), create_graph=create_graph)
     assert len(calls) == kernel_calls
     assert [g.requires_grad for g in gradients] == ([True, True, False] if create_graph else [False] * 3)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from parity import LAYOUTS, assert_like_torch, drawn, lay_out_read_only
+from parity import KERNELS, LAYOUTS, assert_like_torch, drawn, lay_out_read_only
 
 import minigan as mg
 from minigan.ops import elementwise
@@ -150,6 +150,24 @@ def test_gradcheck_to_second_order_of_two_tensors(label, shapes):
     f, low, high = BINARY[label]
     a, b = (mg.Tensor(uniform(shape, low, high, seed)) for seed, shape in enumerate(shapes))
     assert mg.check.gradcheck(lambda a, b: f(mg, a, b), [a, b], order=2)
+
+
+@KERNELS
+@pytest.mark.parametrize("slope", [0, 0.2, 1, 2, -0.5])
+def test_gradcheck_to_third_order_of_leaky_relu_on_every_kernel(kernels, slope):
+    """The gradient of its gradient goes the way of the gradient: by the sign of x, and nowhere else."""
+    x, scale = mg.Tensor(uniform((3, 4))), mg.Tensor(uniform((4,), seed=1))
+    with mg.backend.use_kernels(kernels):
+        assert mg.check.gradcheck(lambda x, scale: mg.leaky_relu(x * scale, slope) ** 2, [x, scale], order=3)
+
+
+@KERNELS
+def test_leaky_relu_and_its_gradient_keep_the_layout_of_channels_last_pictures(kernels):
+    x = mg.Tensor(uniform((2, 3, 4, 5), layout="channels-last"), requires_grad=True)
+    with mg.backend.use_kernels(kernels):
+        y = mg.leaky_relu(x, 0.2)
+        (g,) = mg.grad(y, x, mg.Tensor(uniform(x.shape, layout="channels-last")))
+    assert y.data.strides == g.data.strides == x.data.strides
 
 
 @pytest.mark.parametrize("label", ["exp", "pow 3", "sigmoid", "tanh", "softplus", "log"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from parity import LAYOUTS, assert_like_torch, drawn, lay_out_read_only, normal
+from parity import LAYOUTS, as_numbers, assert_like_torch, drawn, lay_out_read_only, normal, orders
 
 import minigan as mg
 from minigan.ops import linalg
@@ -64,6 +64,45 @@ def test_only_the_gradient_that_is_wanted_is_computed():
     (g,) = mg.grad(y.sum(), w)
     assert y.grad_fn.needs == (False, True)
     assert g.tolist() == [[2] * 4] * 3
+
+
+@drawn(40)
+@given(
+    batch=st.lists(st.integers(0, 3), max_size=2),
+    features=st.tuples(st.integers(0, 4), st.integers(1, 4)),
+    bias=st.booleans(),
+    layouts=st.tuples(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS)),
+)
+def test_linear_is_a_product_and_a_sum_to_second_order(batch, features, bias, layouts):
+    shapes = [(*batch, features[0]), features[::-1], features[1:]][: 3 if bias else 2]
+    inputs = [
+        mg.Tensor(normal(shape, seed, layout), requires_grad=True)
+        for seed, (shape, layout) in enumerate(zip(shapes, [*layouts, "C"]))
+    ]
+    ȳ = mg.Tensor(normal((*batch, features[1]), 3), requires_grad=True)
+    directions = [mg.Tensor(normal(shape, 4)) for shape in shapes]
+
+    def composed(x, weight, bias=None):
+        y = x @ weight.transpose(0, 1)
+        return y if bias is None else y + bias
+
+    got, expected = (orders(mg.grad, f, inputs, ȳ, directions) for f in (lambda *xs: linalg.Linear()(*xs), composed))
+    places = [ȳ, *inputs, *inputs, ȳ]
+    for a, b in zip(as_numbers(got, places), as_numbers(expected, places), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 2])
+def test_a_linear_layer_computes_only_the_gradient_that_is_wanted(wanted, monkeypatch):
+    """A frozen layer pays for no gradient of its weight, the first one for none of its input."""
+    inputs = [mg.ones(2, 3), mg.ones(4, 3), mg.ones(4)]
+    inputs[wanted].requires_grad_()
+    y = linalg.Linear()(*inputs)
+    products = []
+    monkeypatch.setattr(linalg, "product", lambda a, b: products.append(a.shape) or a @ b)
+    (g,) = mg.grad(y.sum(), inputs[wanted])
+    assert products == [[(2, 4)], [(4, 2)], []][wanted]
+    assert g.tolist() == [[[4] * 3] * 2, [[2] * 3] * 4, [2] * 4][wanted]
 
 
 def test_matmul_takes_arrays_on_either_side_and_multiplies_integers():
@@ -350,4 +389,4 @@ def test_every_function_of_the_file_is_tested_here():
         for name, f in vars(linalg).items()
         if inspect.isfunction(f) and f.__module__ == linalg.__name__ and not name.startswith("_")
     }
-    assert functions == {*METHODS, "einsum"}
+    assert functions == {*METHODS, "einsum", "product"}

@@ -1,0 +1,82 @@
+"""Memory layouts: flat views, transposition in blocks, channels last. Imports only NumPy and Numba."""
+
+import numpy as np
+from numba import prange
+
+from .compile import compiled
+from .threads import threads_for
+from .tile import REGISTER_BYTES, transpose_tile
+
+
+def flat(a: np.ndarray) -> np.ndarray:
+    """All numbers of a contiguous array in the order in which they lie in memory: a view, and one that Numba takes for
+    writeable (it would compile everything again for arrays that are not)."""
+    a = a.reshape(-1) if a.flags.c_contiguous else a.T.reshape(-1) if a.flags.f_contiguous else a.ravel("K")
+    return a if a.flags.behaved else a.copy()
+
+
+def aligned(size: int, dtype: np.dtype) -> np.ndarray:
+    """An empty array that begins at a multiple of a register's size, so that no vector lies across two cache lines."""
+    spare = REGISTER_BYTES // dtype.itemsize
+    a = np.empty(size + spare, dtype)
+    first = -a.ctypes.data % REGISTER_BYTES // dtype.itemsize
+    return a[first : first + size]
+
+
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """(N, C, H, W) -> (N, H, W, C), contiguous; no copy if the memory lies that way already.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigan.kernels.cpu.layout import channels_last
+    >>> channels_last(np.arange(6.0).reshape(1, 2, 1, 3))[0, 0]
+    array([[0., 3.],
+           [1., 4.],
+           [2., 5.]])
+    """
+    if not x.flags.c_contiguous or x.dtype.char not in "fd" or 1 in x.shape[1:2]:
+        return np.require(x.transpose(0, 2, 3, 1), requirements=["C", "A", "W"])
+    N, C, H, W = x.shape
+    y = np.empty((N, H, W, C), x.dtype)
+    _transpose_pictures(flat(x), flat(y), N, C, H * W, threads_for(x.nbytes // 10))
+    return y
+
+
+def channels_first(x: np.ndarray) -> np.ndarray:
+    """(N, H, W, C) -> (N, C, H, W), a view."""
+    return x.transpose(0, 3, 1, 2)
+
+
+@compiled()
+def transpose(a, a_from, a_row, rows, columns, b, b_from, b_rows, first):
+    """b[b_from + b_rows[first + j] + i] = a[a_from + i·a_row + j] for i < rows, j < columns: `transpose_tile` by tiles."""
+    lanes = REGISTER_BYTES // a.itemsize
+    for j in range(0, columns, lanes):
+        for i in range(0, rows, lanes):
+            transpose_tile(
+                a, a_from + i * a_row + j, a_row, b, b_from + i, b_rows, first + j,
+                min(lanes, rows - i), min(lanes, columns - j),
+            )  # fmt: skip
+
+
+@compiled(parallel=True)
+def _transpose_pictures(x, y, N, rows, columns, threads):
+    """(N, rows, columns) -> (N, columns, rows)"""
+    at = np.arange(columns) * rows
+    share = 64  # columns in a task
+    shares = (columns + share - 1) // share
+    for thread in prange(threads):
+        for task in range(thread, N * shares, threads):
+            n, first = task // shares, task % shares * share
+            transpose(
+                x,
+                n * rows * columns + first,
+                columns,
+                rows,
+                min(share, columns - first),
+                y,
+                n * rows * columns,
+                at,
+                first,
+            )

@@ -1,0 +1,229 @@
+"""The matrix product, made of register tiles. Imports only NumPy and Numba.
+
+``C = A B``. The product is cut into blocks for the threads, and each block into panels, as wide as a tile. A panel is worked
+off DEPTH terms of the sum at a time: so many rows of it are copied side by side, or transposed if B lies by columns, into a
+slice that stays in the processor's first cache while all rows of the block pass by it. A is read where it lies, by rows or
+by columns.
+
+              j →                        a panel of B
+        ┌──┬──┬──┬──┬──┐                   ┌──┐
+      i │  │  │▒▒│  │  │                   │  │
+      ↓ │  block ▒▒ │  │ = A times         │▒▒│ a slice, DEPTH rows
+        ├──┼──┼──┼──┼──┤                   │  │
+        │  │  │  │  │  │                   └──┘
+"""
+
+import numpy as np
+from numba import prange
+
+from .compile import compiled
+from .layout import aligned, flat, transpose
+from .threads import threads_for
+from .tile import MASKS, REGISTER_BYTES, ROWS, ROWS_OF_NARROW, TILE_BYTES, copy_run, half_tile, narrow_tile, wide_tile
+
+DEPTH = 256  # terms of a sum at a time
+BLOCK_ROWS = 32 * ROWS  # of C, in one block
+BLOCK_PANELS = 4  # of C, in one block
+
+
+def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The product of two matrices, ``C[i, j] = Σ_k A[i, k] · B[k, j]``.
+
+    Parameters
+    ----------
+    a : array of shape (M, K)
+    b : array of shape (K, N)
+        both float32 or both float64, of any strides; a matrix and its transpose are read equally fast
+
+    Returns
+    -------
+    array of shape (M, N)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigan.kernels.cpu import matmul
+    >>> matmul(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]))
+    array([[11.]])
+    """
+    (M, K), N = a.shape, b.shape[1]
+    if not (M and N and K):
+        return np.zeros((M, N), a.dtype)
+    if N == 1 < M:  # as a row times a matrix, so that whole vectors are of use
+        return matmul(b.T, a.T).reshape(M, 1)
+    if not (a.flags.c_contiguous or a.flags.f_contiguous):
+        a = np.ascontiguousarray(a)
+    if not (b.flags.c_contiguous or b.flags.f_contiguous):
+        b = np.ascontiguousarray(b)
+    c = np.empty((M, N), a.dtype)
+    if M == 1:  # B is read once, and memory sets the pace
+        row_times = _row_times_rows if b.flags.c_contiguous else _row_times_columns
+        row_times(flat(a), flat(b), c.reshape(-1), threads_for(b.nbytes // 50))
+        return c
+    a_row, a_step = (K, 1) if a.flags.c_contiguous else (1, M)
+    b_row, b_column = (N, 1) if b.flags.c_contiguous else (1, K)
+    _multiply_all(
+        flat(a), a_row, a_step, flat(b), b_row, b_column, c.reshape(-1), M, N, K, threads_for(M * N * K // 100)
+    )
+    return c
+
+
+@compiled(parallel=True)
+def _multiply_all(a, a_row, a_step, b, b_row, b_column, c, M, N, K, threads):
+    width = panel_width(N, a.itemsize)
+    panels = (N + width - 1) // width
+    blocks = (M + BLOCK_ROWS - 1) // BLOCK_ROWS
+    tasks = 1 if threads == 1 else 8 * threads  # at least; how C is cut makes no difference to its sums
+    together = max(1, min(BLOCK_PANELS, panels * blocks // tasks))
+    strips = (panels + together - 1) // together
+    if blocks * strips < tasks:
+        blocks = max(blocks, min(tasks // strips, M // (8 * ROWS)))
+    block = ((M + blocks - 1) // blocks + ROWS - 1) // ROWS * ROWS
+    blocks = (M + block - 1) // block
+    a_rows, a_cols, c_rows = np.arange(M) * a_row, np.arange(K) * a_step, np.arange(M) * N
+    in_place = MASKS and b_column == 1 and M <= 4 * ROWS  # too few rows to make up for a copy
+    b_rows, panel_rows = np.arange(DEPTH) * b_row, np.arange(DEPTH) * width
+    for thread in prange(threads):
+        panel = np.zeros(min(DEPTH, K) * width, a.dtype)
+        for task in range(thread, blocks * strips, threads):
+            first, column = task // strips * block, task % strips * together * width
+            rows = min(block, M - first)
+            for k in range(0, K, DEPTH):
+                depth = min(DEPTH, K - k)
+                for j in range(column, min(N, column + together * width), width):
+                    columns = min(width, N - j)
+                    if not in_place and b_column == 1:
+                        for i in range(depth):
+                            copy_run(b, (k + i) * b_row + j, panel, i * width, columns)
+                    elif not in_place:
+                        transpose(b, j * b_column + k, b_column, columns, depth, panel, 0, panel_rows, 0)
+                    multiply(
+                        a, k * a_step, a_rows, a_cols, b if in_place else panel, k * b_row + j if in_place else 0,
+                        b_rows if in_place else panel_rows, 0, width, c, j, c_rows, first, rows, columns, 0, depth, k > 0,
+                    )  # fmt: skip
+
+
+@compiled(parallel=True, fastmath={"reassoc", "contract"})
+def _row_times_columns(a, b, c, threads):
+    """c[j] = Σ_k a[k] · b[j, k]"""
+    K = a.size
+    share = max(1, 4096 // K)  # of the sums, in a task
+    for thread in prange(threads):
+        for first in range(thread * share, c.size, threads * share):
+            for j in range(first, min(c.size, first + share)):
+                column = b[j * K : (j + 1) * K]
+                total = a[0] * 0
+                for k in range(K):
+                    total += a[k] * column[k]
+                c[j] = total
+
+
+@compiled(parallel=True, fastmath={"contract"})
+def _row_times_rows(a, b, c, threads):
+    """c[j] = Σ_k a[k] · b[k, j]"""
+    K, N = a.size, c.size
+    share = 512  # of the sums, in a task
+    for thread in prange(threads):
+        for first in range(thread * share, N, threads * share):
+            end = min(N, first + share)
+            sums = c[first:end]
+            sums[:] = 0
+            for k in range(0, K - 3, 4):
+                b0, b1 = b[k * N + first : k * N + end], b[(k + 1) * N + first : (k + 1) * N + end]
+                b2, b3 = b[(k + 2) * N + first : (k + 2) * N + end], b[(k + 3) * N + first : (k + 3) * N + end]
+                for j in range(end - first):
+                    sums[j] += a[k] * b0[j] + a[k + 1] * b1[j] + a[k + 2] * b2[j] + a[k + 3] * b3[j]
+            for k in range(K - K % 4, K):
+                b0 = b[k * N + first : k * N + end]
+                for j in range(end - first):
+                    sums[j] += a[k] * b0[j]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What convolutions are made of as well: panels of a whole matrix, and blocks of tiles
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def pack(w: np.ndarray, place: np.ndarray, threads: int) -> np.ndarray:
+    """Panels of the matrix ``B[place[g, r], j] = w[g, j, r]``, one after the other, each of all the matrix's rows.
+
+    Parameters
+    ----------
+    w : contiguous array of shape (G, J, R)
+    place : int64 array of shape (G, R)
+        a permutation of the rows 0, 1, …, G·R − 1
+    threads : int
+
+    Returns
+    -------
+    flat array, (panels, rows, tile columns), with zeros where the last panel reaches beyond the matrix
+    """
+    G, J, R = w.shape
+    width = panel_width(J, w.itemsize)
+    panels = aligned(-(-J // width) * G * R * width, w.dtype)
+    _pack(flat(w), place.reshape(-1), panels, G, J, R, width, threads)
+    return panels
+
+
+@compiled(parallel=True)
+def _pack(w, place, panels, G, J, R, width, threads):
+    rows = place * width
+    count = (J + width - 1) // width
+    if R == 1:
+        share, shares = 64, (G + 63) // 64  # of the groups, in a task
+    else:
+        share, shares = 128, G * ((R + 127) // 128)  # of a group's rows
+    for thread in prange(threads):
+        for task in range(thread, count * shares, threads):
+            panel, part = task // shares, task % shares
+            columns, start = min(width, J - panel * width), panel * G * R * width
+            if R == 1:
+                for g in range(part * share, min(G, (part + 1) * share)):
+                    copy_run(w, g * J + panel * width, panels, start + rows[g], columns)
+                    panels[start + rows[g] + columns : start + rows[g] + width] = 0
+                continue
+            g, r = part % G, part // G * share
+            here = min(share, R - r)
+            if columns < width:
+                for i in range(g * R + r, g * R + r + here):
+                    panels[start + rows[i] : start + rows[i] + width] = 0
+            transpose(w, (g * J + panel * width) * R + r, R, columns, here, panels, start, rows, g * R + r)
+
+
+@compiled()
+def panel_width(columns, itemsize):
+    """How wide the panels of a matrix with so many columns are: as a whole, a half or a quarter tile."""
+    full = TILE_BYTES // itemsize
+    if columns * 4 <= full:
+        return max(full // 4, REGISTER_BYTES // itemsize)
+    return max(full // 2, REGISTER_BYTES // itemsize) if columns * 2 <= full else full
+
+
+@compiled()
+def multiply(
+    a, a_from, a_rows, a_cols, b, b_from, b_rows, b_panel, width, c, c_from, c_rows, first, rows, columns, k, depth, add
+):
+    """C (+)= A B for a block of rows and a part of the sums, tile by tile; see `wide_tile` for the tables.
+
+    The panels of B are `width` columns wide and begin b_panel apart; without MASKS, the last one must be readable to its
+    tile's width. DEPTH terms are summed at a time, so that so much of a panel stays in the cache while all rows pass.
+    """
+    full = TILE_BYTES // a.itemsize
+    pieces = (depth + DEPTH - 1) // DEPTH
+    step = (depth + pieces - 1) // pieces
+    for panel in range((columns + width - 1) // width):
+        used = min(width, columns - panel * width)
+        at, to = b_from + panel * b_panel, c_from + panel * width
+        height = ROWS if used * 4 > full else ROWS_OF_NARROW
+        for piece in range(k, k + depth, step):
+            deep, adds = min(step, k + depth - piece), add or piece > k
+            for i in range(first, first + rows, height):
+                high = min(height, first + rows - i)
+                if used * 2 > full:
+                    wide_tile(a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep, adds)
+                elif used * 4 > full:
+                    half_tile(a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep, adds)
+                else:
+                    narrow_tile(
+                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep, adds
+                    )
