@@ -11,7 +11,7 @@ from workers import Work
 
 
 def names() -> list[str]:
-    """The cases; `dcgan-mnist-BATCH-nfWIDTH` of any size is one as well."""
+    """The cases."""
     return list(CASES)
 
 

@@ -49,7 +49,7 @@ from .weighted_sum import weighted_sum
 Pair = tuple[int, int]
 
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
-GROUP = 3 << 19  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
+GROUP = 5 << 18  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 
@@ -138,8 +138,7 @@ def _convolve(x, weight, adjoint, axes, y, y_step, threads):
     panels = -(-columns // width)
     results, parts = len(v.taps) * len(h.taps), v.taps.shape[1] * h.taps.shape[1]
     K = parts * C
-    U = _empty((results, len(v.G), len(h.G), panels, K, width), x.dtype)
-    _evaluate(taps.reshape(panels, k, k, inner, width), v.taps, h.taps, v.G, h.G, U, threads)
+    taps = taps.reshape(panels, k, k, inner, width)
     slots = len(v.slots), len(h.slots)
     group = _group(N, results * slots[0] * slots[1] * K)
     V = _empty((results, *slots, group, K + SKEW), x.dtype)
@@ -147,7 +146,7 @@ def _convolve(x, weight, adjoint, axes, y, y_step, threads):
     for first in range(0, N, group):
         count = min(group, N - first)
         _transform(x, first, count, v.data, v.factor, h.data, h.factor, V, threads)
-        _multiply_points(V, U, M, columns, count, v.first_slot, h.first_slot, threads)
+        _multiply_points(V, taps, v.taps, h.taps, v.G, h.G, M, columns, count, v.first_slot, h.first_slot, threads)
         _assemble(M, first, count, v.sums, v.sign, h.sums, h.sign, y, v.origin, h.origin, y_step, threads)
     return y
 
@@ -332,50 +331,36 @@ def _spread_out(g, first, count, v_slots, v_factor, h_slots, h_factor, Y, thread
 
 
 @compiled(parallel=True)
-def _evaluate(taps, v_taps, h_taps, v_G, h_G, U, threads):
-    """G g on both axes: U[result, point, point, panel, (part, channel), column], from panels of single taps."""
+def _multiply_points(V, taps, v_taps, h_taps, v_G, h_G, M, columns, count, v_first, h_first, threads):
+    """For each pair of points, the rows of V at its slots times its G g."""
+    _, v_slots, h_slots, room, row = V.shape
     panels, k, _, inner, width = taps.shape
     v_results, v_parts, size = v_taps.shape
     h_results, h_parts, _ = h_taps.shape
-    v_points, h_points, K = len(v_G), len(h_G), U.shape[4]
-    flat_taps, flat_U = taps.reshape(-1), U.reshape(-1)
+    v_points, h_points, K = len(v_G), len(h_G), v_parts * h_parts * inner
+    flat_V, flat_taps, flat_M = V.reshape(-1), taps.reshape(-1), M.reshape(-1)
+    channel, U_at = np.arange(K), np.arange(K) * width
+    points = v_results * h_results * v_points * h_points
     for thread in prange(threads):
-        at, factor = np.empty(9, np.int64), np.empty(9, taps.dtype)
-        for task in range(thread, panels * inner, threads):
-            panel, i = task // inner, task % inner
-            for r in range(v_results):
-                for s in range(h_results):
-                    for p in range(v_parts):
-                        for q in range(h_parts):
-                            for y in range(v_points):
-                                for z in range(h_points):
-                                    terms = 0
-                                    for a in range(size):
-                                        for b in range(size):
-                                            f = v_G[y, a] * h_G[z, b]
-                                            if f != 0:
-                                                tap = (panel * k + v_taps[r, p, a]) * k + h_taps[s, q, b]
-                                                at[terms], factor[terms] = (tap * inner + i) * width, f
-                                                terms += 1
-                                    point = ((r * h_results + s) * v_points + y) * h_points + z
-                                    row = (point * panels + panel) * K + (p * h_parts + q) * inner + i
-                                    weighted_sum(flat_U, row * width, flat_taps, 0, at, factor, terms, width)
-
-
-@compiled(parallel=True)
-def _multiply_points(V, U, M, columns, count, v_first, h_first, threads):
-    """For each pair of points, the rows of V at its slots times its U."""
-    results, v_slots, h_slots, room, row = V.shape
-    panels, K, width = U.shape[3:]
-    v_points, h_points = len(v_first) - 1, len(h_first) - 1
-    flat_V, flat_U, flat_M = V.reshape(-1), U.reshape(-1), M.reshape(-1)
-    channel, panel_rows = np.arange(K), np.arange(K) * width
-    tasks = results * v_points * h_points * panels
-    for thread in prange(threads):
+        at, factor, U = np.empty(9, np.int64), np.empty(9, V.dtype), np.empty(K * width, V.dtype)
         V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
-        for task in range(thread, tasks, threads):
-            panel, point = task % panels, task // panels
+        for task in range(thread, panels * points, threads):
+            panel, point = task // points, task % points
             z, y, result = point % h_points, point // h_points % v_points, point // (h_points * v_points)
+            for part in range(v_parts * h_parts):  # G g on both axes, for the columns of this panel
+                terms = 0
+                for a in range(size):
+                    for b in range(size):
+                        f = v_G[y, a] * h_G[z, b]
+                        if f != 0:
+                            i, j = (
+                                v_taps[result // h_results, part // h_parts, a],
+                                h_taps[result % h_results, part % h_parts, b],
+                            )
+                            at[terms], factor[terms] = ((panel * k + i) * k + j) * inner * width, f
+                            terms += 1
+                for c in range(inner):
+                    weighted_sum(U, (part * inner + c) * width, flat_taps, c * width, at, factor, terms, width)
             rows = 0
             for a in range(v_first[y], v_first[y + 1]):
                 for b in range(h_first[z], h_first[z + 1]):
@@ -384,7 +369,7 @@ def _multiply_points(V, U, M, columns, count, v_first, h_first, threads):
                         V_at[rows], M_at[rows] = slot * row, slot * M.shape[4]
                         rows += 1
             multiply(
-                flat_V, 0, V_at, channel, flat_U, (point * panels + panel) * K * width, panel_rows, 0, width,
+                flat_V, 0, V_at, channel, U, 0, U_at, 0, width,
                 flat_M, panel * width, M_at, 0, rows, min(width, columns - panel * width), 0, K, False,
             )  # fmt: skip
 
@@ -398,8 +383,8 @@ def _accumulate_points(V, Y, U, count, add, v_first, h_first, threads):
     v_points, h_points = len(v_first) - 1, len(h_first) - 1
     flat_V, flat_Y, flat_U = V.reshape(-1), Y.reshape(-1), U.reshape(-1)
     channel, U_at = np.arange(K), np.arange(K) * O
-    chunk = 252  # rows of U at a time
-    chunks = (K + chunk - 1) // chunk
+    chunks = (K + 255) // 256
+    chunk = (K + chunks - 1) // chunks  # rows of U at a time
     for thread in prange(threads):
         V_at, Y_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
         for task in range(thread, v_points * h_points * chunks, threads):
