@@ -51,6 +51,7 @@ Pair = tuple[int, int]
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
 GROUP = 5 << 18  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
+STRIP = 1 << 20  # numbers of a transformed kernel at a time, likewise
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 
 
@@ -139,6 +140,9 @@ def _convolve(x, weight, adjoint, axes, y, y_step, threads):
     results, parts = len(v.taps) * len(h.taps), v.taps.shape[1] * h.taps.shape[1]
     K = parts * C
     taps = taps.reshape(panels, k, k, inner, width)
+    points = results * len(v.G) * len(h.G)
+    strip = max(1, min(panels, STRIP // (points * K * width)))
+    U = _empty((results, len(v.G), len(h.G), strip, K, width), x.dtype)
     slots = len(v.slots), len(h.slots)
     group = _group(N, results * slots[0] * slots[1] * K)
     V = _empty((results, *slots, group, K + SKEW), x.dtype)
@@ -146,7 +150,11 @@ def _convolve(x, weight, adjoint, axes, y, y_step, threads):
     for first in range(0, N, group):
         count = min(group, N - first)
         _transform(x, first, count, v.data, v.factor, h.data, h.factor, V, threads)
-        _multiply_points(V, taps, v.taps, h.taps, v.G, h.G, M, columns, count, v.first_slot, h.first_slot, threads)
+        for panel in range(0, panels, strip):
+            if first == 0 or strip < panels:
+                _evaluate(taps[panel : panel + strip], v.taps, h.taps, v.G, h.G, U, threads)
+            used = min(columns - panel * width, strip * width)
+            _multiply_points(V, U, M, panel * width, used, count, v.first_slot, h.first_slot, threads)
         _assemble(M, first, count, v.sums, v.sign, h.sums, h.sign, y, v.origin, h.origin, y_step, threads)
     return y
 
@@ -331,36 +339,45 @@ def _spread_out(g, first, count, v_slots, v_factor, h_slots, h_factor, Y, thread
 
 
 @compiled(parallel=True)
-def _multiply_points(V, taps, v_taps, h_taps, v_G, h_G, M, columns, count, v_first, h_first, threads):
-    """For each pair of points, the rows of V at its slots times its G g."""
-    _, v_slots, h_slots, room, row = V.shape
+def _evaluate(taps, v_taps, h_taps, v_G, h_G, U, threads):
+    """G g on both axes: U[result, point, point, panel, (part, channel), column], from panels of single taps."""
     panels, k, _, inner, width = taps.shape
     v_results, v_parts, size = v_taps.shape
     h_results, h_parts, _ = h_taps.shape
-    v_points, h_points, K = len(v_G), len(h_G), v_parts * h_parts * inner
-    flat_V, flat_taps, flat_M = V.reshape(-1), taps.reshape(-1), M.reshape(-1)
-    channel, U_at = np.arange(K), np.arange(K) * width
-    points = v_results * h_results * v_points * h_points
+    v_points, h_points, strip, K = len(v_G), len(h_G), U.shape[3], U.shape[4]
+    flat_taps, flat_U = taps.reshape(-1), U.reshape(-1)
     for thread in prange(threads):
-        at, factor, U = np.empty(9, np.int64), np.empty(9, V.dtype), np.empty(K * width, V.dtype)
-        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
-        for task in range(thread, panels * points, threads):
-            panel, point = task // points, task % points
+        at, factor = np.empty(9, np.int64), np.empty(9, taps.dtype)
+        for task in range(thread, panels * v_results * h_results * v_points * h_points, threads):
+            point, panel = task // panels, task % panels
             z, y, result = point % h_points, point // h_points % v_points, point // (h_points * v_points)
-            for part in range(v_parts * h_parts):  # G g on both axes, for the columns of this panel
+            for part in range(v_parts * h_parts):
                 terms = 0
                 for a in range(size):
                     for b in range(size):
                         f = v_G[y, a] * h_G[z, b]
                         if f != 0:
-                            i, j = (
-                                v_taps[result // h_results, part // h_parts, a],
-                                h_taps[result % h_results, part % h_parts, b],
-                            )
+                            i = v_taps[result // h_results, part // h_parts, a]
+                            j = h_taps[result % h_results, part % h_parts, b]
                             at[terms], factor[terms] = ((panel * k + i) * k + j) * inner * width, f
                             terms += 1
-                for c in range(inner):
-                    weighted_sum(U, (part * inner + c) * width, flat_taps, c * width, at, factor, terms, width)
+                to = ((point * strip + panel) * K + part * inner) * width
+                weighted_sum(flat_U, to, flat_taps, 0, at, factor, terms, inner * width)
+
+
+@compiled(parallel=True)
+def _multiply_points(V, U, M, column, columns, count, v_first, h_first, threads):
+    """For each pair of points, the rows of V at its slots times its U, to some columns of M."""
+    _, v_slots, h_slots, room, row = V.shape
+    results, v_points, h_points, strip, K, width = U.shape
+    flat_V, flat_U, flat_M = V.reshape(-1), U.reshape(-1), M.reshape(-1)
+    channel, U_at = np.arange(K), np.arange(K) * width
+    panels = (columns + width - 1) // width
+    for thread in prange(threads):
+        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
+        for task in range(thread, results * v_points * h_points * panels, threads):
+            point, panel = task // panels, task % panels
+            z, y, result = point % h_points, point // h_points % v_points, point // (h_points * v_points)
             rows = 0
             for a in range(v_first[y], v_first[y + 1]):
                 for b in range(h_first[z], h_first[z + 1]):
@@ -369,8 +386,8 @@ def _multiply_points(V, taps, v_taps, h_taps, v_G, h_G, M, columns, count, v_fir
                         V_at[rows], M_at[rows] = slot * row, slot * M.shape[4]
                         rows += 1
             multiply(
-                flat_V, 0, V_at, channel, U, 0, U_at, 0, width,
-                flat_M, panel * width, M_at, 0, rows, min(width, columns - panel * width), 0, K, False,
+                flat_V, 0, V_at, channel, flat_U, (point * strip + panel) * K * width, U_at, 0, width,
+                flat_M, column + panel * width, M_at, 0, rows, min(width, columns - panel * width), 0, K, False,
             )  # fmt: skip
 
 
