@@ -5,10 +5,11 @@ lie side by side, so a row of a window is one run of numbers, and a convolution 
 other strides are accepted, and copied first. Pictures come back channels-last, as (N, C, H, W) views; batch norm and the
 activations keep the layout they are given.
 
-Numba compiles a routine when it is first called with a dtype, and keeps the machine code in its cache (beside the
-source, or in the user's cache folder, or where NUMBA_CACHE_DIR says). The compiled routines let go of the GIL, and share
-work that is long enough among the threads of Numba's one pool; a result does not depend on how many there are. To load
-this package also has glibc keep the memory of freed arrays for the next ones (`memory.py`).
+Matrix products and convolutions are made of register tiles (tile.py), so that one loop does nearly all the arithmetic.
+Numba compiles a routine when it is first called with a dtype, and keeps the machine code in its cache (beside the source, or
+in the user's cache folder, or where NUMBA_CACHE_DIR says). The routines let go of the GIL and share their work among
+Numba's threads, the only pool that is in use: a second one, of a BLAS, would take the processors from the first. Work is cut
+by the shapes, or so that the cut makes no difference: the results do not depend on the number of threads.
 """
 
 from .activation import leaky_relu, leaky_relu_backward
