@@ -49,7 +49,7 @@ from .weighted_sum import weighted_sum
 Pair = tuple[int, int]
 
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
-GROUP = 1 << 20  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
+GROUP = 5 << 18  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel at a time, likewise
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
