@@ -13,7 +13,8 @@ by the shapes, or so that the cut makes no difference: the results do not depend
 """
 
 from .activation import leaky_relu, leaky_relu_backward
-from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold
+from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .fold import fold, unfold
 from .matmul import matmul
 from .memory import keep_freed_memory
 from .norm import batch_norm, batch_norm_backward, scale_and_shift

@@ -1,4 +1,4 @@
-"""Convolution, its two adjoints, and the unfold/fold pair, as products of matrices that are never made. NumPy, Numba.
+"""Convolution and its two adjoints, as products of matrices that are never made. Imports NumPy and Numba.
 
 Lay every window of the pictures out as a row of a matrix ("im2col") and every kernel as a column of another, and the
 routines of the convolution are matrix products:
@@ -16,8 +16,8 @@ copies is a *band* of the pictures with zeros put around it, small enough for it
 
 The input gradient (the transposed convolution) can be had in two ways:
 
-    scatter  columns = g Wᵀ, then add every row back in its window: the literal adjoint of gathering. Work for nothing but
-             real products, but many additions. For few input channels, and where windows do not overlap.
+    scatter  columns = g Wᵀ, then add every row back in its window: the literal adjoint of gathering (fold.py). Work for
+             nothing but real products, but many additions. For few input channels, and where windows do not overlap.
     phases   Sort the pixels of x̂ by their place modulo the stride. All pixels of one such phase meet the same few kernel
              taps, so each phase is an ordinary convolution of g with those taps, without stride: for 4x4 kernels of stride 2
              four convolutions with 2x2 taps. No zero is multiplied, and no two threads ever add to the same pixel.
@@ -28,26 +28,33 @@ the results do not depend on the threads.
 
 import numpy as np
 from numba import prange
-from numpy.lib.stride_tricks import sliding_window_view
 
 from . import winograd
 from .compile import compiled
+from .fold import scatter
 from .layout import channels_first, channels_last, flat, transpose
 from .matmul import matmul, multiply, pack, panel_width
 from .plan import Plan, forward_plan, phases_plan
 from .threads import threads_for
-from .tile import MASKS, TILE_BYTES, add_run, copy_run
+from .tile import BIAS, ITSELF, MASKS, NOTHING, REGISTER_BYTES, TILE_BYTES, add_run, copy_run
 
 Pair = tuple[int, int]
 
-FEW_CHANNELS = 8  # fewer input channels than this, and a phase's products are too narrow: scatter instead
 TASKS = 16  # into at least so many tasks a weight gradient is cut
 
 
-def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: np.ndarray | None = None,
+) -> np.ndarray:
     """Cross-correlate pictures with a bank of kernels.
 
-    ``y[n, o, u, v] = Σ W[o, c, i, j] · x[n, c, row, col]``
+    ``y[n, o, u, v] = bias[o] + Σ W[o, c, i, j] · x[n, c, row, col]``
 
     over all (c, i, j), with ``row = u·stride + i·dilation − padding`` and ``col = v·stride + j·dilation − padding``;
     pixels outside the picture count as 0. Computed as ``windows(x) W``.
@@ -58,6 +65,7 @@ def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilat
     weight : array of shape (Cout, Cin / groups, kh, kw)
     stride, padding, dilation : pairs of ints
     groups : int
+    bias : array of shape (Cout,), optional
 
     Returns
     -------
@@ -74,17 +82,18 @@ def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilat
            [20., 24.]])
     """
     if groups > 1:
-        parts = zip(np.split(x, groups, axis=1), np.split(weight, groups))
-        return np.concatenate([conv2d(a, w, stride, padding, dilation, 1) for a, w in parts], axis=1)
+        parts = zip(np.split(x, groups, axis=1), np.split(weight, groups), _split(bias, groups))
+        return np.concatenate([conv2d(a, w, stride, padding, dilation, 1, b) for a, w, b in parts], axis=1)
     N, Cin, H, W = x.shape
     Cout, _, kh, kw = weight.shape
     plan = forward_plan(N, Cin, (H, W), (kh, kw), stride, padding, dilation)
     threads = threads_for(N * plan.grid[0] * plan.grid[1] * Cout * Cin * kh * kw // 100)
     if winograd.suits(x, weight.shape, (H, W), stride, dilation):
-        return channels_first(winograd.conv2d(channels_last(x), weight, stride, padding, plan.grid, threads))
+        return channels_first(winograd.conv2d(channels_last(x), weight, padding, plan.grid, bias, threads))
     y = np.empty((N, *plan.grid, Cout), x.dtype)
     panels = pack(np.ascontiguousarray(weight).reshape(1, Cout, -1), plan.place, threads)
-    _correlate(channels_last(x), *plan.band, plan.tap_at, plan.phases, plan.grid, stride, panels, y, (1, 1), threads)
+    where = *plan.band, plan.tap_at, plan.phases, plan.grid
+    _correlate(channels_last(x), *where, stride, panels, *_onto(bias, y), y, (1, 1), threads)
     return channels_first(y)
 
 
@@ -96,10 +105,11 @@ def conv2d_input_grad(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    bias: np.ndarray | None = None,
 ) -> np.ndarray:
     """Send an output's gradient back to the input: the adjoint of `conv2d` in `x`, the transposed convolution.
 
-    ``x̂[n, c, row, col] = Σ W[o, c, i, j] · g[n, o, u, v]``
+    ``x̂[n, c, row, col] = bias[c] + Σ W[o, c, i, j] · g[n, o, u, v]``
 
     over all (o, i, j, u, v) that lead to (row, col) as in `conv2d`. Computed by phases, or as ``scatter(g Wᵀ)``; for a 1x1
     kernel, and for a single window as large as the picture (the first layer of a DCGAN's generator), the product is the
@@ -113,6 +123,8 @@ def conv2d_input_grad(
         (H, W). With a stride, several sizes lead to the same (OH, OW), so it has to be said which is meant.
     stride, padding, dilation : pairs of ints
     groups : int
+    bias : array of shape (Cin,), optional
+        of the transposed convolution
 
     Returns
     -------
@@ -128,28 +140,31 @@ def conv2d_input_grad(
     array([[ 1.,  1., 11., 10., 10.]])
     """
     if groups > 1:
-        parts = zip(np.split(grad, groups, axis=1), np.split(weight, groups))
+        parts = zip(np.split(grad, groups, axis=1), np.split(weight, groups), _split(bias, groups))
         return np.concatenate(
-            [conv2d_input_grad(g, w, input_size, stride, padding, dilation, 1) for g, w in parts], axis=1
+            [conv2d_input_grad(g, w, input_size, stride, padding, dilation, 1, b) for g, w, b in parts], axis=1
         )
     N, Cout, OH, OW = grad.shape
     _, Cin, kh, kw = weight.shape
     g = channels_last(grad)
     threads = threads_for(g.size * Cin * kh * kw // 100)
     if _is_one_to_one((OH, OW), (kh, kw), input_size, padding):
-        x = matmul(g.reshape(-1, Cout), channels_last(weight).reshape(Cout, -1))
+        row = None if bias is None else np.tile(bias, kh * kw)
+        x = matmul(g.reshape(-1, Cout), channels_last(weight).reshape(Cout, -1), row)
         return channels_first(x.reshape(N, *input_size, Cin))
-    if Cin < FEW_CHANNELS or input_size[0] * input_size[1] > 2 * OH * OW * stride[0] * stride[1]:
-        columns = matmul(g.reshape(-1, Cout), channels_last(weight).reshape(Cout, -1)).reshape(-1)
-        return _scatter(columns, N, Cin, (OH, OW), (kh, kw), input_size, stride, padding, dilation)
-    if winograd.suits(grad, weight.shape, input_size, stride, dilation):
-        return channels_first(winograd.conv2d_input_grad(g, weight, input_size, stride, padding, threads))
-    plan = phases_plan(N, Cout, input_size, (kh, kw), stride, padding, dilation)
-    reached = plan is not None and len(plan.phases) == stride[0] * stride[1]  # every pixel lies under some window
-    x = (np.empty if reached else np.zeros)((N, *input_size, Cin), grad.dtype)
-    if plan is not None:
-        panels = pack(np.ascontiguousarray(weight).reshape(Cout, Cin, -1), plan.place, threads)
-        _correlate(g, *plan.band, plan.tap_at, plan.phases, plan.grid, (1, 1), panels, x, stride, threads)
+    x = np.empty((N, *input_size, Cin), grad.dtype)
+    if Cin * x.itemsize <= REGISTER_BYTES or input_size[0] * input_size[1] > 2 * OH * OW * stride[0] * stride[1]:
+        scatter(g, weight, x, bias, stride, padding, dilation, threads)
+    elif winograd.suits(grad, weight.shape, input_size, stride, dilation):
+        winograd.conv2d_input_grad(g, weight, x, padding, bias, threads)
+    else:
+        plan = phases_plan(N, Cout, input_size, (kh, kw), stride, padding, dilation)
+        if plan is None or len(plan.phases) < stride[0] * stride[1]:  # not every pixel lies under some window
+            x[...] = 0 if bias is None else bias
+        if plan is not None:
+            panels = pack(np.ascontiguousarray(weight).reshape(Cout, Cin, -1), plan.place, threads)
+            where = *plan.band, plan.tap_at, plan.phases, plan.grid
+            _correlate(g, *where, (1, 1), panels, *_onto(bias, x), x, stride, threads)
     return channels_first(x)
 
 
@@ -196,11 +211,8 @@ def conv2d_weight_grad(
     threads = threads_for(grad.size * K // 100)
     g = channels_last(grad)
     if winograd.suits(x, (Cout, Cin, kh, kw), (H, W), stride, dilation):
-        parts = winograd.conv2d_weight_grad(channels_last(x), g, kernel_size, stride, padding, threads).reshape(
-            1, K, Cout
-        )
-    else:
-        parts = _weight_grad_in_parts(channels_last(x), g, plan, stride, threads)
+        return winograd.conv2d_weight_grad(channels_last(x), g, kernel_size, padding, threads)
+    parts = _weight_grad_in_parts(channels_last(x), g, plan, stride, threads)
     weight = np.empty((Cout, Cin, kh, kw), x.dtype)
     _merge(parts, weight.reshape(Cout, K), threads)
     return weight
@@ -221,70 +233,6 @@ def _weight_grad_in_parts(x: np.ndarray, g: np.ndarray, plan: Plan, stride: Pair
     return parts
 
 
-def unfold(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
-    """Gather every window of the pictures ("im2col").
-
-    ``columns[n, c, i, j, u, v] = x[n, c, row, col]``
-
-    with row and col as in `conv2d`; pixels outside the picture count as 0.
-
-    Parameters
-    ----------
-    x : array of shape (N, C, H, W)
-    kernel_size, stride, padding, dilation : pairs of ints
-
-    Returns
-    -------
-    array of shape (N, C, kh, kw, OH, OW)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from minigan.kernels.cpu import unfold
-    >>> unfold(np.array([[[[1.0, 2.0, 3.0]]]]), (1, 2), (1, 1), (0, 0), (1, 1))[0, 0, 0, :, 0]
-    array([[1., 2.],
-           [2., 3.]])
-    """
-    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
-    x = np.pad(x.transpose(0, 2, 3, 1), ((0, 0), (ph, ph), (pw, pw), (0, 0)))
-    extent = tuple(d * (k - 1) + 1 for k, d in zip(kernel_size, dilation))
-    every_window = sliding_window_view(x, extent, axis=(1, 2))  # (N, rows, cols, C, *extent)
-    windows = every_window[:, ::sh, ::sw, :, ::dh, ::dw]
-    return windows.transpose(0, 1, 2, 4, 5, 3).copy().transpose(0, 5, 3, 4, 1, 2)
-
-
-def fold(columns: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
-    """Add every window back where it was gathered ("col2im"): the adjoint of `unfold`.
-
-    ``x[n, c, row, col] = Σ columns[n, c, i, j, u, v]``
-
-    over all (i, j, u, v) that lead to (row, col) as in `conv2d`.
-
-    Parameters
-    ----------
-    columns : array of shape (N, C, kh, kw, OH, OW)
-    input_size : pair of ints
-        (H, W)
-    stride, padding, dilation : pairs of ints
-
-    Returns
-    -------
-    array of shape (N, C, H, W)
-        channels-last in memory
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from minigan.kernels.cpu import fold, unfold
-    >>> columns = unfold(np.ones((1, 1, 1, 4)), (1, 2), (1, 1), (0, 0), (1, 1))
-    >>> fold(columns, (1, 4), (1, 1), (0, 0), (1, 1))[0, 0]
-    array([[1., 2., 2., 1.]])
-    """
-    N, C, kh, kw, OH, OW = columns.shape
-    rows = flat(np.ascontiguousarray(columns.transpose(0, 4, 5, 2, 3, 1)))
-    return _scatter(rows, N, C, (OH, OW), (kh, kw), input_size, stride, padding, dilation)
-
-
 def _is_one_to_one(output_size: Pair, kernel_size: Pair, input_size: Pair, padding: Pair) -> bool:
     """Whether the windows are the picture itself: 1x1 windows side by side, or a single window that is all of it."""
     if padding != (0, 0):
@@ -294,9 +242,13 @@ def _is_one_to_one(output_size: Pair, kernel_size: Pair, input_size: Pair, paddi
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The loops
-# ---------------------------------------------------------------------------------------------------------------------
+def _split(bias: np.ndarray | None, groups: int) -> list[np.ndarray] | list[None]:
+    return [None] * groups if bias is None else np.split(bias, groups)
+
+
+def _onto(bias: np.ndarray | None, y: np.ndarray) -> tuple[int, np.ndarray]:
+    """What the tiles' sums are put onto, and its numbers."""
+    return (NOTHING, y.reshape(-1)) if bias is None else (BIAS, flat(bias))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -331,9 +283,9 @@ def _fill_band(x, first, pictures, row, rows, col, cols, channel, channels, step
 
 @compiled(parallel=True)
 def _correlate(
-    x, pictures, rows, height, width, row, col, step, tap_at, phases, grid, stride, panels, y, y_step, threads
+    x, pictures, rows, height, width, row, col, step, tap_at, phases, grid, stride, panels, onto, bias, y, y_step, threads
 ):
-    """Every window of x times the panels of its phase: to pixel first + (u, v)·y_step of y."""
+    """Every window of x times the panels of its phase: to pixel first + (u, v)·y_step of y, onto nothing or a bias."""
     N, YH, YW, Cout = y.shape
     C, panel = x.shape[3], panel_width(Cout, y.itemsize)
     K = panels.size // (-(-Cout // panel) * panel)
@@ -374,7 +326,7 @@ def _correlate(
                     multiply(
                         band, 0, window_at[phase], tap_at, panels, column // panel * K * panel, panel_rows, K * panel, panel,
                         flat_y, first + column, y_at[phase], 0, count * max(0, min(rows, grid_rows - u)) * grid_cols,
-                        min(strip, Cout - column), tap * C + taps * channel, taps * channels, channel > 0,
+                        min(strip, Cout - column), tap * C + taps * channel, taps * channels, ITSELF if channel else onto, bias, column,
                     )  # fmt: skip
 
 
@@ -442,7 +394,7 @@ def _accumulate(
                 multiply(
                     band, 0, tap_at, window_at, panels, pixel * panel_row, pixel_at, N * OH * OW * panel_row, panel,
                     flat_partial, split * K * Cout + column, partial_at, channel * T, channels * T,
-                    min(strip, Cout - column), 0, count * min(rows, OH - u) * OW, block > begin,
+                    min(strip, Cout - column), 0, count * min(rows, OH - u) * OW, ITSELF if block > begin else NOTHING, flat_partial, 0,
                 )  # fmt: skip
 
 
@@ -458,41 +410,3 @@ def _merge(partial, W, threads):
             for s in range(1, splits):
                 add_run(flat_partial, (s * K + first) * Cout, flat_partial, first * Cout, rows * Cout)
             transpose(flat_partial, first * Cout, Cout, rows, Cout, flat_W, first, W_at, 0)
-
-
-def _scatter(columns, N, C, output_size, kernel_size, input_size, stride, padding, dilation):
-    """Pictures (N, C, H, W) from columns, a flat array of (N, OH, OW, kh, kw, C)."""
-    x = np.zeros((N, *input_size, C), columns.dtype)
-    if columns.size:
-        _fold(columns, output_size, kernel_size, x, stride, padding, dilation, threads_for(columns.size // 2))
-    return channels_first(x)
-
-
-@compiled(parallel=True)
-def _fold(columns, output_size, kernel_size, x, stride, padding, dilation, threads):
-    N = x.shape[0]
-    size = columns.size // N
-    for thread in prange(threads):
-        for n in range(thread, N, threads):
-            _add_back(columns, n * size, output_size, kernel_size, x, n, stride, padding, dilation)
-
-
-@compiled()
-def _add_back(columns, start, output_size, kernel_size, x, n, stride, padding, dilation):
-    """Add columns (OH, OW, kh, kw, C) to the pixels of picture n that they came from: the gather's adjoint."""
-    _, H, W, C = x.shape
-    (OH, OW), (kh, kw) = output_size, kernel_size
-    flat_x = x.reshape(-1)
-    together = kw if dilation[1] == 1 else 1  # neighbouring taps of a kernel, that meet neighbouring pixels
-    for oy in range(OH):
-        for ox in range(OW):
-            for i in range(kh):
-                row = oy * stride[0] + i * dilation[0] - padding[0]
-                if not 0 <= row < H:
-                    continue
-                for j in range(0, kw, together):
-                    col = ox * stride[1] + j * dilation[1] - padding[1]
-                    begin, end = max(0, -col), min(together, W - col)
-                    if begin < end:
-                        source = start + (((oy * OW + ox) * kh + i) * kw + j + begin) * C
-                        add_run(columns, source, flat_x, ((n * H + row) * W + col + begin) * C, (end - begin) * C)

@@ -19,21 +19,38 @@ from numba import prange
 from .compile import compiled
 from .layout import aligned, flat, transpose
 from .threads import threads_for
-from .tile import MASKS, REGISTER_BYTES, ROWS, ROWS_OF_NARROW, TILE_BYTES, copy_run, half_tile, narrow_tile, wide_tile
+from .tile import (
+    BIAS,
+    ITSELF,
+    MASKS,
+    NOTHING,
+    REGISTER_BYTES,
+    ROWS,
+    ROWS_OF_NARROW,
+    TILE_BYTES,
+    VECTORS,
+    copy_run,
+    half_tile,
+    narrow_tile,
+    wide_tile,
+)
 
 DEPTH = 256  # terms of a sum at a time
-BLOCK_ROWS = 32 * ROWS  # of C, in one block
-BLOCK_PANELS = 4  # of C, in one block
+BLOCK_ROWS = 32 * ROWS  # of A: so many of them stay in the second cache, with
+BLOCK_PANELS = 4  # the slices of so many panels
+PACKING = 10  # rows of A that take as long as it takes to copy a slice
 
 
-def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The product of two matrices, ``C[i, j] = Σ_k A[i, k] · B[k, j]``.
+def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """The product of two matrices, ``C[i, j] = Σ_k A[i, k] · B[k, j]``, plus ``bias[j]`` if there is one.
 
     Parameters
     ----------
     a : array of shape (M, K)
     b : array of shape (K, N)
         both float32 or both float64, of any strides; a matrix and its transpose are read equally fast
+    bias : array of shape (N,), optional
+        of the same dtype
 
     Returns
     -------
@@ -48,9 +65,11 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     (M, K), N = a.shape, b.shape[1]
     if not (M and N and K):
-        return np.zeros((M, N), a.dtype)
+        c = np.zeros((M, N), a.dtype)
+        return c if bias is None else c + bias
     if N == 1 < M:  # as a row times a matrix, so that whole vectors are of use
-        return matmul(b.T, a.T).reshape(M, 1)
+        c = matmul(b.T, a.T).reshape(M, 1)
+        return c if bias is None else c + bias
     if not (a.flags.c_contiguous or a.flags.f_contiguous):
         a = np.ascontiguousarray(a)
     if not (b.flags.c_contiguous or b.flags.f_contiguous):
@@ -59,48 +78,72 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if M == 1:  # B is read once, and memory sets the pace
         row_times = _row_times_rows if b.flags.c_contiguous else _row_times_columns
         row_times(flat(a), flat(b), c.reshape(-1), threads_for(b.nbytes // 50))
-        return c
+        return c if bias is None else c + bias
     a_row, a_step = (K, 1) if a.flags.c_contiguous else (1, M)
     b_row, b_column = (N, 1) if b.flags.c_contiguous else (1, K)
-    _multiply_all(
-        flat(a), a_row, a_step, flat(b), b_row, b_column, c.reshape(-1), M, N, K, threads_for(M * N * K // 100)
-    )
+    onto, row = (NOTHING, c.reshape(-1)) if bias is None else (BIAS, flat(bias))
+    matrices = flat(a), a_row, a_step, flat(b), b_row, b_column, c.reshape(-1), M, N, K, onto, row
+    threads = threads_for(M * N * K // 100 + c.nbytes // 50)
+    if threads == 1:
+        _multiply_part(*matrices, 0, 1, 0, 1)
+    else:
+        _multiply_parts(*matrices, threads)
     return c
 
 
 @compiled(parallel=True)
-def _multiply_all(a, a_row, a_step, b, b_row, b_column, c, M, N, K, threads):
-    width = panel_width(N, a.itemsize)
-    panels = (N + width - 1) // width
-    blocks = (M + BLOCK_ROWS - 1) // BLOCK_ROWS
-    tasks = 1 if threads == 1 else 8 * threads  # at least; how C is cut makes no difference to its sums
-    together = max(1, min(BLOCK_PANELS, panels * blocks // tasks))
-    strips = (panels + together - 1) // together
-    if blocks * strips < tasks:
-        blocks = max(blocks, min(tasks // strips, M // (8 * ROWS)))
-    block = ((M + blocks - 1) // blocks + ROWS - 1) // ROWS * ROWS
-    blocks = (M + block - 1) // block
-    a_rows, a_cols, c_rows = np.arange(M) * a_row, np.arange(K) * a_step, np.arange(M) * N
+def _multiply_parts(a, a_row, a_step, b, b_row, b_column, c, M, N, K, onto, bias, threads):
+    """C in as many parts as there are threads, cut so that the largest takes as little time as possible."""
+    vectors = (N * a.itemsize + REGISTER_BYTES - 1) // REGISTER_BYTES
+    across, least = 1, np.inf
+    for parts in range(1, threads + 1):
+        if threads % parts == 0:
+            rows, columns = (M * parts + threads - 1) // threads, (vectors + parts - 1) // parts
+            cost = ((rows + ROWS - 1) // ROWS * ROWS + PACKING) * (columns + (columns % VECTORS == VECTORS - 1))
+            if cost < least:
+                across, least = parts, cost
+    for part in prange(threads):
+        _multiply_part(
+            a, a_row, a_step, b, b_row, b_column, c, M, N, K, onto, bias,
+            part // across, threads // across, part % across, across,
+        )  # fmt: skip
+
+
+@compiled()
+def _multiply_part(
+    a, a_row, a_step, b, b_row, b_column, c, M, N, K, onto, bias, row_part, row_parts, column_part, column_parts
+):
+    """Some rows and columns of C: whole tiles of rows and whole vectors of columns."""
+    full, lanes = TILE_BYTES // a.itemsize, REGISTER_BYTES // a.itemsize
+    tiles, vectors = (M + ROWS - 1) // ROWS, (N + lanes - 1) // lanes
+    first, last = tiles * row_part // row_parts * ROWS, min(M, tiles * (row_part + 1) // row_parts * ROWS)
+    left, right = vectors * column_part // column_parts * lanes, min(N, vectors * (column_part + 1) // column_parts * lanes)
+    if first >= last or left >= right:
+        return
+    deepest = min(DEPTH, K)
+    a_rows, a_cols, c_rows = np.arange(M) * a_row, np.arange(deepest) * a_step, np.arange(M) * N
     in_place = MASKS and b_column == 1 and M <= 4 * ROWS  # too few rows to make up for a copy
-    b_rows, panel_rows = np.arange(DEPTH) * b_row, np.arange(DEPTH) * width
-    for thread in prange(threads):
-        panel = np.zeros(min(DEPTH, K) * width, a.dtype)
-        for task in range(thread, blocks * strips, threads):
-            first, column = task // strips * block, task % strips * together * width
-            rows = min(block, M - first)
-            for k in range(0, K, DEPTH):
-                depth = min(DEPTH, K - k)
-                for j in range(column, min(N, column + together * width), width):
-                    columns = min(width, N - j)
-                    if not in_place and b_column == 1:
+    packed = np.zeros(0 if in_place else deepest * min(BLOCK_PANELS * full, right - left + full), a.dtype)
+    for column in range(left, right, BLOCK_PANELS * full):
+        columns = min(BLOCK_PANELS * full, right - column)
+        width = panel_width(columns, a.itemsize)
+        b_rows = np.arange(deepest) * (b_row if in_place else width)
+        for k in range(0, K, DEPTH):
+            depth = min(DEPTH, K - k)
+            if not in_place:
+                for j in range(0, columns, width):
+                    here = min(width, columns - j)
+                    if b_column == 1:
                         for i in range(depth):
-                            copy_run(b, (k + i) * b_row + j, panel, i * width, columns)
-                    elif not in_place:
-                        transpose(b, j * b_column + k, b_column, columns, depth, panel, 0, panel_rows, 0)
-                    multiply(
-                        a, k * a_step, a_rows, a_cols, b if in_place else panel, k * b_row + j if in_place else 0,
-                        b_rows if in_place else panel_rows, 0, width, c, j, c_rows, first, rows, columns, 0, depth, k > 0,
-                    )  # fmt: skip
+                            copy_run(b, (k + i) * b_row + column + j, packed, j * deepest + i * width, here)
+                    else:
+                        transpose(b, (column + j) * b_column + k, b_column, here, depth, packed, j * deepest, b_rows, 0)
+            for row in range(first, last, BLOCK_ROWS):
+                multiply(
+                    a, k * a_step, a_rows, a_cols, b if in_place else packed, k * b_row + column if in_place else 0,
+                    b_rows, width if in_place else width * deepest, width, c, column, c_rows,
+                    row, min(BLOCK_ROWS, last - row), columns, 0, depth, ITSELF if k else onto, bias, column,
+                )  # fmt: skip
 
 
 @compiled(parallel=True, fastmath={"reassoc", "contract"})
@@ -201,9 +244,10 @@ def panel_width(columns, itemsize):
 
 @compiled()
 def multiply(
-    a, a_from, a_rows, a_cols, b, b_from, b_rows, b_panel, width, c, c_from, c_rows, first, rows, columns, k, depth, add
-):
-    """C (+)= A B for a block of rows and a part of the sums, tile by tile; see `wide_tile` for the tables.
+    a, a_from, a_rows, a_cols, b, b_from, b_rows, b_panel, width, c, c_from, c_rows, first, rows, columns, k, depth,
+    onto, bias, bias_from,
+):  # fmt: skip
+    """C (+)= A B for a block of rows and a part of the sums, tile by tile; see `wide_tile` for the tables and for `onto`.
 
     The panels of B are `width` columns wide and begin b_panel apart; without MASKS, the last one must be readable to its
     tile's width. DEPTH terms are summed at a time, so that so much of a panel stays in the cache while all rows pass.
@@ -213,17 +257,24 @@ def multiply(
     step = (depth + pieces - 1) // pieces
     for panel in range((columns + width - 1) // width):
         used = min(width, columns - panel * width)
-        at, to = b_from + panel * b_panel, c_from + panel * width
+        at, to, bias_at = b_from + panel * b_panel, c_from + panel * width, bias_from + panel * width
         height = ROWS if used * 4 > full else ROWS_OF_NARROW
         for piece in range(k, k + depth, step):
-            deep, adds = min(step, k + depth - piece), add or piece > k
+            deep, on = min(step, k + depth - piece), ITSELF if piece > k else onto
             for i in range(first, first + rows, height):
                 high = min(height, first + rows - i)
                 if used * 2 > full:
-                    wide_tile(a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep, adds)
+                    wide_tile(
+                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
+                        on, bias, bias_at,
+                    )  # fmt: skip
                 elif used * 4 > full:
-                    half_tile(a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep, adds)
+                    half_tile(
+                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
+                        on, bias, bias_at,
+                    )  # fmt: skip
                 else:
                     narrow_tile(
-                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep, adds
-                    )
+                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
+                        on, bias, bias_at,
+                    )  # fmt: skip

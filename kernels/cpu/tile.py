@@ -39,6 +39,7 @@ def _registers() -> tuple[int, int]:
 REGISTER_BYTES, VECTORS = _registers()
 TILE_BYTES = VECTORS * REGISTER_BYTES  # of a row of the widest tile
 ROWS, ROWS_OF_NARROW = 6, 8  # of a tile; the narrowest has more, so that there are enough independent sums
+NOTHING, ITSELF, BIAS = range(3)  # onto what a tile's sums are put
 
 MASKS = REGISTER_BYTES > 16  # a part of a vector is loaded as fast as a whole one
 
@@ -124,28 +125,30 @@ def _tile_of(vectors: int, rows_of_tile: int):
 
     @intrinsic
     def tile(
-        typing, a, a_from, a_rows, a_cols, b, b_from, b_rows, c, c_from, c_rows, first, rows, columns, k, depth, add
-    ):
-        """C[i, j] (+)= Σ_k A[i, k] · B[k, j] for i < rows and j < columns; adds to C if `add`, else replaces it.
+        typing, a, a_from, a_rows, a_cols, b, b_from, b_rows, c, c_from, c_rows, first, rows, columns, k, depth,
+        onto, bias, bias_from
+    ):  # fmt: skip
+        """C[i, j] = Σ_k A[i, k] · B[k, j] for i < rows and j < columns, onto NOTHING, C ITSELF or a BIAS of every row.
 
         The matrices need not lie in memory as matrices do; three flat arrays and tables of positions say where they are:
 
             A[i, k]   a[a_from + a_rows[first + i] + a_cols[k]]
             B[k, j]   b[b_from + b_rows[k] + j]                     without MASKS, readable for the whole width of the tile
             C[i, j]   c[c_from + c_rows[first + i] + j]
+            bias[j]   bias[bias_from + j]                   read only if onto == BIAS
 
         for k, k + 1, …, k + depth − 1, with depth ≥ 1.
         """
         long = types.intp
         signature = types.void(
-            a, long, a_rows, a_cols, b, long, b_rows, c, long, c_rows, long, long, long, long, long, types.boolean
+            a, long, a_rows, a_cols, b, long, b_rows, c, long, c_rows, long, long, long, long, long, long, bias, long
         )
         return signature, _emit
 
     def _emit(context, builder, signature, arguments):
-        (_, a_from, _, _, _, b_from, _, _, c_from, _, first, rows, columns, k, depth, add) = arguments
+        (_, a_from, _, _, _, b_from, _, _, c_from, _, first, rows, columns, k, depth, onto, _, bias_from) = arguments
         w = _Writer(context, builder, signature, arguments)
-        A, A_ROWS, A_COLS, B, B_ROWS, C, C_ROWS = 0, 2, 3, 4, 6, 7, 9
+        A, A_ROWS, A_COLS, B, B_ROWS, C, C_ROWS, BIAS_ROW = 0, 2, 3, 4, 6, 7, 9, 16
 
         # Rows past the last one are the last one again: they compute, and store, the same numbers.
         last = builder.sub(rows, w.whole(1))
@@ -183,9 +186,12 @@ def _tile_of(vectors: int, rows_of_tile: int):
         builder.cbranch(builder.icmp_signed("<", following, end), loop, after)
 
         builder.position_at_end(after)
-        with builder.if_else(add) as (adding, replacing):
+        itself = builder.icmp_signed("==", onto, w.whole(ITSELF))
+        bias = w.start(BIAS_ROW, bias_from)
+        with builder.if_else(builder.icmp_signed("!=", onto, w.whole(NOTHING))) as (adding, replacing):
             with adding:  # all is loaded before anything is stored, because the last rows may be one and the same
-                old = {(i, v): w.load_some(w.at(c_row[i], v), wanted[v]) for i, v in each}
+                onto_row = [builder.select(itself, row, bias) for row in c_row]
+                old = {(i, v): w.load_some(w.at(onto_row[i], v), wanted[v]) for i, v in each}
                 for i, v in each:
                     w.store_some(builder.fadd(new[i, v], old[i, v]), w.at(c_row[i], v), wanted[v])
             with replacing:

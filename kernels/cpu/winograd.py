@@ -21,12 +21,12 @@ each picture. These products are all the work that is left; the sums around them
 **Three routines.** The form Σ (D d)(G g)(A y) is linear in data, kernel and output alike, so its other two derivatives are
 the other two routines of the convolution, with the same matrices and the same saving:
 
+    input gradient      d̂ = Dᵀ [(G g) ⊙ (A ŷ)]            a row of the picture may lie in two tiles: their sum
     weight gradient     ĝ = Gᵀ [(D d) ⊙ (A ŷ)]            summed over all tiles
-    input gradient      each phase is itself a small convolution of ŷ, so: the first formula again
 
 **Kernels of 4x4 with stride 2**, which DCGANs are made of, have 2x2 taps once picture and kernel are sorted by even and odd
 rows and columns: y = Σ over four phases of (phase of the picture) * (2x2 taps of that phase). The four go side by side into
-the channels of one matrix product. The transposed convolution has four phases of the result instead, each with 2x2 taps.
+the channels of one matrix product.
 
 **Kernels of 3x3 with stride 1** have tiles of two outputs, at the same four points.
 
@@ -41,9 +41,9 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
-from .layout import aligned
-from .matmul import multiply, pack, panel_width
-from .tile import REGISTER_BYTES
+from .layout import aligned, flat, transpose
+from .matmul import multiply, panel_width
+from .tile import ITSELF, NOTHING, REGISTER_BYTES, add_run
 from .weighted_sum import weighted_sum
 
 Pair = tuple[int, int]
@@ -52,6 +52,7 @@ TOGETHER = 8  # pictures for which one row of a transform is worked out at a tim
 GROUP = 5 << 18  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel at a time, likewise
+SOME = 8  # rows of a panel for which the taps are laid side by side at a time
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 
 
@@ -110,76 +111,78 @@ def suits(x: np.ndarray, weight_shape: tuple[int, ...], input_size: Pair, stride
 
 
 def conv2d(
-    x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, output_size: Pair, threads: int
+    x: np.ndarray, weight: np.ndarray, padding: Pair, output_size: Pair, bias: np.ndarray | None, threads: int
 ) -> np.ndarray:
     """The convolution of pictures (N, H, W, C), channels-last, with weight (O, C, k, k): (N, OH, OW, O)."""
-    axes = [_forward_axis(weight.shape[2], n, m, p) for n, m, p in zip(x.shape[1:3], output_size, padding)]
     y = np.empty((x.shape[0], *output_size, weight.shape[0]), x.dtype)
-    return _convolve(x, weight, False, axes, y, (1, 1), threads)
-
-
-def conv2d_input_grad(
-    grad: np.ndarray, weight: np.ndarray, input_size: Pair, stride: Pair, padding: Pair, threads: int
-) -> np.ndarray:
-    """The transposed convolution of (N, OH, OW, O), channels-last, with weight (O, C, k, k): (N, H, W, C)."""
-    axes = [_adjoint_axis(weight.shape[2], n, m, p) for n, m, p in zip(input_size, grad.shape[1:3], padding)]
-    x = np.empty((grad.shape[0], *input_size, weight.shape[1]), grad.dtype)
-    return _convolve(grad, weight, True, axes, x, stride, threads)
-
-
-def _convolve(x, weight, adjoint, axes, y, y_step, threads):
-    (v, h), (N, *_, C), width = axes, x.shape, panel_width(y.shape[3], y.itemsize)
-    O, I, k, _ = weight.shape
-    inner, columns = (O, I) if adjoint else (I, O)
-    tap, channel = np.arange(k * k), np.arange(inner)
-    if adjoint:
-        taps = pack(np.ascontiguousarray(weight).reshape(O, I, k * k), np.add.outer(channel, tap * O), threads)
-    else:
-        taps = pack(np.ascontiguousarray(weight).reshape(1, O, -1), np.add.outer(channel, tap * I), threads)
-    panels = -(-columns // width)
-    results, parts = len(v.taps) * len(h.taps), v.taps.shape[1] * h.taps.shape[1]
-    K = parts * C
-    taps = taps.reshape(panels, k, k, inner, width)
-    points = results * len(v.G) * len(h.G)
-    strip = max(1, min(panels, STRIP // (points * K * width)))
-    U = _empty((results, len(v.G), len(h.G), strip, K, width), x.dtype)
-    slots = len(v.slots), len(h.slots)
-    group = _group(N, results * slots[0] * slots[1] * K)
-    V = _empty((results, *slots, group, K + SKEW), x.dtype)
-    M = _empty((results, *slots, group, columns + SKEW), x.dtype)
-    for first in range(0, N, group):
-        count = min(group, N - first)
-        _transform(x, first, count, v.data, v.factor, h.data, h.factor, V, threads)
-        for panel in range(0, panels, strip):
-            if first == 0 or strip < panels:
-                _evaluate(taps[panel : panel + strip], v.taps, h.taps, v.G, h.G, U, threads)
-            used = min(columns - panel * width, strip * width)
-            _multiply_points(V, U, M, panel * width, used, count, v.first_slot, h.first_slot, threads)
-        _assemble(M, first, count, v.sums, v.sign, h.sums, h.sign, y, v.origin, h.origin, y_step, threads)
+    _convolve(x, weight, False, padding, bias, y, threads)
     return y
 
 
-def conv2d_weight_grad(
-    x: np.ndarray, grad: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, threads: int
-) -> np.ndarray:
-    """The gradient of the weight, as (C, k, k, O), for pictures (N, H, W, C) and gradients (N, OH, OW, O)."""
-    N, OH, OW, O = grad.shape
-    C = x.shape[3]
-    v, h = (_forward_axis(kernel_size[0], n, m, p) for n, m, p in zip(x.shape[1:3], (OH, OW), padding))
-    K = v.taps.shape[1] * h.taps.shape[1] * C
-    slots = len(v.slots), len(h.slots)
-    group = _group(N, slots[0] * slots[1] * K)
-    V = _empty((1, *slots, group, K + SKEW), x.dtype)
-    Y = _empty((1, *slots, group, O + SKEW), x.dtype)
-    U = _empty((len(v.G), len(h.G), K, O), x.dtype)
+def conv2d_input_grad(
+    grad: np.ndarray, weight: np.ndarray, x: np.ndarray, padding: Pair, bias: np.ndarray | None, threads: int
+) -> None:
+    """The transposed convolution of (N, OH, OW, O), channels-last, with weight (O, C, k, k), to x: (N, H, W, C)."""
+    _convolve(grad, weight, True, padding, bias, x, threads)
+
+
+def _convolve(x, weight, adjoint, padding, bias, y, threads):
+    (N, *x_size, inner), (*y_size, outer), k = x.shape, y.shape[1:], weight.shape[2]
+    v, h = (_axis(k, *((n, m) if adjoint else (m, n)), p) for m, n, p in zip(x_size, y_size, padding))
+    parts = len(v.taps) * len(h.taps)
+    x_parts, y_parts = (1, parts) if adjoint else (parts, 1)
+    K, columns = x_parts * inner, y_parts * outer
+    width = panel_width(outer, y.itemsize)
+    while adjoint and outer % width:  # a panel belongs to one part
+        width //= 2
+    panels = -(-outer // width)
+    strip = max(1, min(panels, STRIP // (len(v.G) * len(h.G) * K * width * y_parts)))
+    U = _empty((len(v.G), len(h.G), strip * y_parts, K, width), x.dtype)
+    slots = v.first_slot[-1], h.first_slot[-1]
+    group = _group(N, slots[0] * slots[1] * parts * (outer if adjoint else inner))
+    V = _empty((*slots, group, K + SKEW), x.dtype)
+    M = _empty((*slots, group, columns + SKEW), x.dtype)
+    row = np.empty(0, x.dtype) if bias is None else flat(bias)
+    into, out_of = ("spread", "back") if adjoint else ("data", "sums")
+    taps = np.ascontiguousarray(weight).reshape(-1)
     for first in range(0, N, group):
         count = min(group, N - first)
-        _transform(x, first, count, v.data, v.factor, h.data, h.factor, V, threads)
-        _spread_out(grad, first, count, v.slots, v.spread, h.slots, h.spread, Y, threads)
-        _accumulate_points(V, Y, U, count, first > 0, v.first_slot, h.first_slot, threads)
-    W = np.empty((C, *kernel_size, O), x.dtype)
-    _collect(U, v.taps, h.taps, v.G, h.G, W, threads)
-    return W
+        _into_slots(x, first, count, *getattr(v, into), *getattr(h, into), V, threads)
+        for panel in range(0, panels, strip):
+            here = min(strip, panels - panel)
+            if first == 0 or strip < panels:
+                _evaluate(taps, weight.shape, adjoint, panel, here, v.taps, h.taps, v.G, h.G, U, threads)
+            _multiply_points(V, U, M, panel, here, y_parts, outer, count, v.first_slot, h.first_slot, threads)
+        _out_of_slots(M, first, count, *getattr(v, out_of), *getattr(h, out_of), len(h.taps), row, y, threads)
+
+
+def conv2d_weight_grad(
+    x: np.ndarray, grad: np.ndarray, kernel_size: Pair, padding: Pair, threads: int
+) -> np.ndarray:
+    """The gradient of the weight, (O, C, k, k), for pictures (N, H, W, C) and gradients (N, OH, OW, O), channels-last."""
+    (N, *size, C), (*outputs, O) = x.shape, grad.shape[1:]
+    v, h = (_axis(kernel_size[0], n, m, p) for n, m, p in zip(size, outputs, padding))
+    parts = len(v.taps) * len(h.taps)
+    slots = v.first_slot[-1], h.first_slot[-1]
+    group = _group(N, slots[0] * slots[1] * parts * C)
+    V = _empty((*slots, group, parts * C + SKEW), x.dtype)
+    Y = _empty((*slots, group, O + SKEW), x.dtype)
+    strip = C  # channels at a time; their sums wait for all the groups of pictures
+    if group == N:
+        strips = -(-len(v.G) * len(h.G) * parts * C * O // STRIP)
+        strip = -(-C // strips)
+    U = _empty((len(v.G), len(h.G), parts * strip, O), x.dtype)
+    weight = np.empty((O, C, *kernel_size), x.dtype)
+    for first in range(0, N, group):
+        count = min(group, N - first)
+        _into_slots(x, first, count, *v.data, *h.data, V, threads)
+        _into_slots(grad, first, count, *v.spread, *h.spread, Y, threads)
+        for channel in range(0, C, strip):
+            here = min(strip, C - channel)
+            _accumulate_points(V, Y, U, C, channel, here, count, first > 0, v.first_slot, h.first_slot, threads)
+            if first + count == N:
+                _collect(U, channel, here, v.taps, h.taps, v.G, h.G, weight, threads)
+    return weight
 
 
 def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -198,76 +201,66 @@ def _group(N: int, numbers: int) -> int:
 
 
 class Axis(NamedTuple):
-    """One axis cut into tiles. A slot is one point of one tile; slots are sorted by point."""
+    """One axis cut into tiles. A slot is one point of one tile; slots are sorted by point.
+
+    The matrices are kept as the few terms of each of their rows: where a term lies, and its factor (0 if there is none).
+    """
 
     G: np.ndarray  # (points, taps)
+    taps: np.ndarray  # (parts, taps): rows of the kernel
     first_slot: np.ndarray  # of each point, and the end
-    slots: np.ndarray  # (slots, 3): the outputs of a slot's tile, −1 for none
-    spread: np.ndarray  # (slots, 3): A, the factors that go with them
-    data: np.ndarray  # (results, parts, slots, 2): the one or two rows of the picture that D takes a slot from
-    factor: np.ndarray  # (results, parts, slots, 2): and their factors, 0 outside the picture
-    sums: np.ndarray  # (outputs, 3): the slots that Aᵀ takes an output from
-    sign: np.ndarray  # (outputs, 3): and their factors
-    taps: np.ndarray  # (results, parts, taps): rows of the kernel
-    origin: np.ndarray  # (results,): where in the result the first output lies
+    data: tuple[np.ndarray, np.ndarray]  # D, (parts, slots, 2): a slot, from rows of the picture
+    spread: tuple[np.ndarray, np.ndarray]  # A, (1, slots, 3): a slot, from outputs
+    sums: tuple[np.ndarray, np.ndarray, np.ndarray]  # Aᵀ, (outputs, 3): an output, from slots; and of which part: 0
+    back: tuple[np.ndarray, np.ndarray, np.ndarray]  # Dᵀ, (rows, 4): a row of the picture, from slots; and its part
 
 
 @lru_cache(maxsize=256)
-def _forward_axis(k: int, size: int, outputs: int, padding: int) -> Axis:
-    """Output u of a 4-tap kernel with stride 2: Σ over phases α of x[2(u + a) + α − p]·W[2a + α]; 3 taps have one phase."""
-    phases = k // 2 if k == 4 else 1
-    starts = [[(phases, part - padding) for part in range(phases)]]
-    taps = [[[part + phases * a for a in range(k // phases)] for part in range(phases)]]
-    return _axis(k // phases, size, outputs, starts, taps, [0])
-
-
-@lru_cache(maxsize=256)
-def _adjoint_axis(k: int, size: int, inputs: int, padding: int) -> Axis:
-    """Pixel r of the result: Σ_i g[(r + p − i)/s]·W[i] over the taps i for which that is a whole number, last tap first."""
-    phases = k // 2 if k == 4 else 1
-    starts, taps, origin = [], [], []
-    for r in range(phases):
-        used = [i for i in reversed(range(k)) if (r + padding - i) % phases == 0]
-        starts.append([(1, (r + padding - used[0]) // phases)])
-        taps.append([used])
-        origin.append(r)
-    return _axis(k // phases, inputs, size // phases, starts, taps, origin)
-
-
-def _axis(taps: int, size: int, outputs: int, starts, kernel_rows, origin) -> Axis:
-    """`starts`: for each result and part, (step, first): datum d of output 0 is row first + step·d of `size` rows."""
+def _axis(k: int, size: int, outputs: int, padding: int) -> Axis:
+    """Output u is Σ over parts α and taps a of x[s(u + a) + α − p]·W[s·a + α]: s = 2 parts of a 4-tap kernel, one of 3 taps."""
+    parts = k // 2 if k == 4 else 1
     tiles, done = [], 0
-    for m in _cut(taps, outputs):
-        tiles.append((done, TILES[taps, m]))
+    for m in _cut(k // parts, outputs):
+        tiles.append((done, TILES[k // parts, m]))
         done += m
     slots = sorted(
         [(point, start, i, tile) for start, tile in tiles for i, point in enumerate(tile.points)], key=lambda s: s[:2]
     )
     points = sorted({s[0] for s in slots})
-    counts = [sum(s[0] == point for s in slots) for point in points]
-    reach, spread = np.full((len(slots), 3), -1), np.zeros((len(slots), 3))
-    results, parts = len(starts), len(starts[0])
-    data, factor = np.zeros((results, parts, len(slots), 2), np.int64), np.zeros((results, parts, len(slots), 2))
-    sums, sign = np.zeros((outputs, 3), np.int64), np.zeros((outputs, 3))
-    used = [0] * outputs
+    data, spread = [[[] for _ in slots] for _ in range(parts)], [[] for _ in slots]
+    sums, back = [[] for _ in range(outputs)], [[] for _ in range(size)]
     for at, (_, start, i, tile) in enumerate(slots):
-        for j, a in enumerate(tile.A[i]):
-            u = start + j
-            if a and u < outputs:
-                reach[at, j], spread[at, j] = u, a
-                sums[u, used[u]], sign[u, used[u]] = at, a
-                used[u] += 1
-        for result in range(results):
-            for part in range(parts):
-                step, first = starts[result][part]
-                for n, d in enumerate(np.flatnonzero(tile.D[i])):
-                    row = first + step * (start + d)
-                    if 0 <= row < size:
-                        data[result, part, at, n], factor[result, part, at, n] = row, tile.D[i, d]
+        for j in np.flatnonzero(tile.A[i]):
+            if start + j < outputs:
+                spread[at].append((start + j, tile.A[i, j]))
+                sums[start + j].append((at, tile.A[i, j]))
+        for part in range(parts):
+            for d in np.flatnonzero(tile.D[i]):
+                row = parts * (start + d) + part - padding
+                if 0 <= row < size:
+                    data[part][at].append((row, tile.D[i, d]))
+                    back[row].append((at, tile.D[i, d]))
     return Axis(
-        G[taps][points].astype(np.float64), np.cumsum([0, *counts]), reach, spread, data, factor, sums, sign,
-        np.array(kernel_rows), np.array(origin),
-    )  # fmt: skip
+        G[k // parts][points].astype(np.float64),
+        np.array([[part + parts * a for a in range(k // parts)] for part in range(parts)]),
+        np.cumsum([0, *[sum(s[0] == point for s in slots) for point in points]]),
+        _terms(data, 2),
+        _terms([spread], 3),
+        (*_terms(sums, 3), np.zeros(outputs, np.int64)),
+        (*_terms(back, 4), (np.arange(size) + padding) % parts),
+    )
+
+
+def _terms(rows: list, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lists, or lists of lists, of at most so many (position, factor): the positions and the factors."""
+    if rows and rows[0] and isinstance(rows[0][0], list):
+        positions, factors = zip(*[_terms(part, most) for part in rows])
+        return np.stack(positions), np.stack(factors)
+    position, factor = np.zeros((len(rows), most), np.int64), np.zeros((len(rows), most))
+    for i, row in enumerate(rows):
+        for j, (at, f) in enumerate(row):
+            position[i, j], factor[i, j] = at, f
+    return position, factor
 
 
 def _cut(taps: int, outputs: int) -> list[int]:
@@ -285,190 +278,185 @@ def _cut(taps: int, outputs: int) -> list[int]:
 
 
 @compiled(parallel=True)
-def _transform(x, first, count, v_data, v_factor, h_data, h_factor, V, threads):
-    """D d on both axes: V[result, slot, slot, n, (part, channel)], each from at most four pixels."""
+def _into_slots(x, first, count, v_at, v_factor, h_at, h_factor, V, threads):
+    """D d, or A ŷ, on both axes: V[slot, slot, n, (part, channel)], each from a few pixels."""
     H, W, C = x.shape[1:]
-    v_results, v_parts, v_slots, _ = v_data.shape
-    h_results, h_parts, h_slots, _ = h_data.shape
-    room, row = V.shape[3:]
+    v_parts, v_slots, most = v_at.shape
+    h_parts, h_slots, _ = h_at.shape
+    room, row = V.shape[2:]
     flat_x, flat_V = x.reshape(-1), V.reshape(-1)
     for thread in prange(threads):
-        at, factor = np.empty(4, np.int64), np.empty(4, x.dtype)
+        at, factor = np.empty(most * most, np.int64), np.empty(most * most, x.dtype)
         for task in range(thread, (count + TOGETHER - 1) // TOGETHER * v_slots, threads):
             begin, a = task // v_slots * TOGETHER, task % v_slots
-            for r in range(v_results):
-                for s in range(h_results):
-                    for b in range(h_slots):
-                        slot = ((r * h_results + s) * v_slots + a) * h_slots + b
-                        for p in range(v_parts):
-                            for q in range(h_parts):
-                                terms = 0
-                                for i in range(2):
-                                    for j in range(2):
-                                        f = v_factor[r, p, a, i] * h_factor[s, q, b, j]
-                                        if f != 0:
-                                            at[terms] = (v_data[r, p, a, i] * W + h_data[s, q, b, j]) * C
-                                            factor[terms] = f
-                                            terms += 1
-                                for n in range(begin, min(begin + TOGETHER, count)):
-                                    to = (slot * room + n) * row + (p * h_parts + q) * C
-                                    weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C, at, factor, terms, C)
+            for b in range(h_slots):
+                for part in range(v_parts * h_parts):
+                    p, q, terms = part // h_parts, part % h_parts, 0
+                    for i in range(most):
+                        for j in range(most):
+                            f = v_factor[p, a, i] * h_factor[q, b, j]
+                            if f != 0:
+                                at[terms], factor[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C, f
+                                terms += 1
+                    for n in range(begin, min(begin + TOGETHER, count)):
+                        to = ((a * h_slots + b) * room + n) * row + part * C
+                        weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C, at, factor, terms, C)
 
 
 @compiled(parallel=True)
-def _spread_out(g, first, count, v_slots, v_factor, h_slots, h_factor, Y, threads):
-    """A ŷ on both axes: Y[0, slot, slot, n, channel], each from at most nine pixels."""
-    OH, OW, O = g.shape[1:]
-    room, row = Y.shape[3:]
-    flat_g, flat_Y = g.reshape(-1), Y.reshape(-1)
-    for thread in prange(threads):
-        at, factor = np.empty(9, np.int64), np.empty(9, g.dtype)
-        for task in range(thread, (count + TOGETHER - 1) // TOGETHER * len(v_slots), threads):
-            begin, a = task // len(v_slots) * TOGETHER, task % len(v_slots)
-            for b in range(len(h_slots)):
-                terms = 0
-                for i in range(3):
-                    for j in range(3):
-                        f = v_factor[a, i] * h_factor[b, j]
-                        if f != 0:
-                            at[terms], factor[terms] = (v_slots[a, i] * OW + h_slots[b, j]) * O, f
-                            terms += 1
-                for n in range(begin, min(begin + TOGETHER, count)):
-                    to = ((a * len(h_slots) + b) * room + n) * row
-                    weighted_sum(flat_Y, to, flat_g, (first + n) * OH * OW * O, at, factor, terms, O)
+def _evaluate(weight, shape, adjoint, first, count, v_taps, h_taps, v_G, h_G, U, threads):
+    """G g on both axes, some panels of it: U[point, point, panel, row, column].
 
-
-@compiled(parallel=True)
-def _evaluate(taps, v_taps, h_taps, v_G, h_G, U, threads):
-    """G g on both axes: U[result, point, point, panel, (part, channel), column], from panels of single taps."""
-    panels, k, _, inner, width = taps.shape
-    v_results, v_parts, size = v_taps.shape
-    h_results, h_parts, _ = h_taps.shape
-    v_points, h_points, strip, K = len(v_G), len(h_G), U.shape[3], U.shape[4]
-    flat_taps, flat_U = taps.reshape(-1), U.reshape(-1)
+    Rows are (part, c) and columns o; of the adjoint, rows are o and columns (part, c), with a panel for each part.
+    """
+    O, C, k, _ = shape
+    v_parts, size = v_taps.shape
+    h_parts, T = h_taps.shape[0], k * k
+    v_points, h_points, panels, K, width = U.shape
+    inner, outer = (O, C) if adjoint else (C, O)
+    share = (inner + SOME - 1) // SOME
+    flat_U = U.reshape(-1)
+    tap_at = np.empty(T if adjoint else SOME * T, np.int64)  # of W's (tap) or (c, tap), in `taps`
+    for i in range(tap_at.size):
+        tap_at[i] = (i % T * SOME + i // T) * width
     for thread in prange(threads):
-        at, factor = np.empty(9, np.int64), np.empty(9, taps.dtype)
-        for task in range(thread, panels * v_results * h_results * v_points * h_points, threads):
-            point, panel = task // panels, task % panels
-            z, y, result = point % h_points, point // h_points % v_points, point // (h_points * v_points)
+        taps = np.zeros(T * SOME * width, weight.dtype)  # (tap, row, column)
+        at, factor = np.empty(size * size, np.int64), np.empty(size * size, weight.dtype)
+        for task in range(thread, count * share, threads):
+            panel, row = task // share, task % share * SOME
+            column = (first + panel) * width
+            rows, columns = min(SOME, inner - row), min(width, outer - column)
+            if adjoint:
+                for i in range(rows):
+                    transpose(weight, ((row + i) * C + column) * T, T, columns, T, taps, i * width, tap_at, 0)
+            else:
+                transpose(weight, (column * C + row) * T, C * T, columns, rows * T, taps, 0, tap_at, 0)
             for part in range(v_parts * h_parts):
-                terms = 0
-                for a in range(size):
-                    for b in range(size):
-                        f = v_G[y, a] * h_G[z, b]
-                        if f != 0:
-                            i = v_taps[result // h_results, part // h_parts, a]
-                            j = h_taps[result % h_results, part % h_parts, b]
-                            at[terms], factor[terms] = ((panel * k + i) * k + j) * inner * width, f
-                            terms += 1
-                to = ((point * strip + panel) * K + part * inner) * width
-                weighted_sum(flat_U, to, flat_taps, 0, at, factor, terms, inner * width)
+                for y in range(v_points):
+                    for z in range(h_points):
+                        terms = 0
+                        for a in range(size):
+                            for b in range(size):
+                                f = v_G[y, a] * h_G[z, b]
+                                if f != 0:
+                                    tap = v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
+                                    at[terms], factor[terms] = tap * SOME * width, f
+                                    terms += 1
+                        to = (y * h_points + z) * panels
+                        to += panel * v_parts * h_parts + part if adjoint else panel
+                        to = (to * K + (row if adjoint else part * C + row)) * width
+                        weighted_sum(flat_U, to, taps, 0, at, factor, terms, rows * width)
 
 
 @compiled(parallel=True)
-def _multiply_points(V, U, M, column, columns, count, v_first, h_first, threads):
-    """For each pair of points, the rows of V at its slots times its U, to some columns of M."""
-    _, v_slots, h_slots, room, row = V.shape
-    results, v_points, h_points, strip, K, width = U.shape
+def _multiply_points(V, U, M, first, count, parts, outer, pictures, v_first, h_first, threads):
+    """For each pair of points, the rows of V at its slots times its U, to the columns of M of some panels."""
+    _, h_slots, room, row = V.shape
+    v_points, h_points, panels, K, width = U.shape
     flat_V, flat_U, flat_M = V.reshape(-1), U.reshape(-1), M.reshape(-1)
     channel, U_at = np.arange(K), np.arange(K) * width
-    panels = (columns + width - 1) // width
+    here = count * parts
     for thread in prange(threads):
-        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
-        for task in range(thread, results * v_points * h_points * panels, threads):
-            point, panel = task // panels, task % panels
-            z, y, result = point % h_points, point // h_points % v_points, point // (h_points * v_points)
+        V_at, M_at = np.empty(V.shape[0] * h_slots * room, np.int64), np.empty(V.shape[0] * h_slots * room, np.int64)
+        for task in range(thread, v_points * h_points * here, threads):
+            point, panel = task // here, task % here
+            y, z, column = point // h_points, point % h_points, (first + panel // parts) * width
             rows = 0
             for a in range(v_first[y], v_first[y + 1]):
                 for b in range(h_first[z], h_first[z + 1]):
-                    for n in range(count):
-                        slot = ((result * v_slots + a) * h_slots + b) * room + n
-                        V_at[rows], M_at[rows] = slot * row, slot * M.shape[4]
+                    for n in range(pictures):
+                        slot = (a * h_slots + b) * room + n
+                        V_at[rows], M_at[rows] = slot * row, slot * M.shape[3]
                         rows += 1
             multiply(
-                flat_V, 0, V_at, channel, flat_U, (point * strip + panel) * K * width, U_at, 0, width,
-                flat_M, column + panel * width, M_at, 0, rows, min(width, columns - panel * width), 0, K, False,
+                flat_V, 0, V_at, channel, flat_U, (point * panels + panel) * K * width, U_at, 0, width,
+                flat_M, panel % parts * outer + column, M_at, 0, rows, min(width, outer - column), 0, K,
+                NOTHING, flat_M, 0,
             )  # fmt: skip
 
 
 @compiled(parallel=True)
-def _accumulate_points(V, Y, U, count, add, v_first, h_first, threads):
-    """U[point, point, (part, channel), o] (+)= Σ over the point's slots and the pictures of V·Y."""
-    _, v_slots, h_slots, room, row = V.shape
+def _out_of_slots(M, first, count, v_at, v_factor, v_part, h_at, h_factor, h_part, h_parts, bias, y, threads):
+    """Aᵀ m, or Dᵀ m, on both axes: each pixel of y from a few slots, plus the bias."""
+    _, h_slots, room, columns = M.shape
+    YH, YW, C = y.shape[1:]
+    most = v_at.shape[1]
+    flat_M, flat_y = M.reshape(-1), y.reshape(-1)
+    for thread in prange(threads):
+        at, factor = np.empty(most * most, np.int64), np.empty(most * most, M.dtype)
+        for task in range(thread, (count + TOGETHER - 1) // TOGETHER * YH, threads):
+            begin, u = task // YH * TOGETHER, task % YH
+            for v in range(YW):
+                terms = 0
+                for i in range(most):
+                    for j in range(most):
+                        f = v_factor[u, i] * h_factor[v, j]
+                        if f != 0:
+                            at[terms], factor[terms] = (v_at[u, i] * h_slots + h_at[v, j]) * room * columns, f
+                            terms += 1
+                column = (v_part[u] * h_parts + h_part[v]) * C
+                for n in range(begin, min(begin + TOGETHER, count)):
+                    to = (((first + n) * YH + u) * YW + v) * C
+                    weighted_sum(flat_y, to, flat_M, n * columns + column, at, factor, terms, C)
+                    if bias.size:
+                        add_run(bias, 0, flat_y, to, C)
+
+
+@compiled(parallel=True)
+def _accumulate_points(V, Y, U, C, channel, channels, count, add, v_first, h_first, threads):
+    """U[point, point, (part, channel), o] (+)= Σ over the point's slots and the pictures of V·Y, for some channels."""
+    _, h_slots, room, row = V.shape
     _, _, K, O = U.shape
     width = panel_width(O, V.itemsize)
     v_points, h_points = len(v_first) - 1, len(h_first) - 1
     flat_V, flat_Y, flat_U = V.reshape(-1), Y.reshape(-1), U.reshape(-1)
-    channel, U_at = np.arange(K), np.arange(K) * O
-    chunks = (K + 255) // 256
-    chunk = (K + chunks - 1) // chunks  # rows of U at a time
+    used = (row - SKEW) // C * channels  # rows of U
+    V_column, U_at = np.empty(used, np.int64), np.arange(used) * O
+    for r in range(used):
+        V_column[r] = r // channels * C + channel + r % channels
+    chunks = (used + 255) // 256
+    chunk = (used + chunks - 1) // chunks  # of them at a time
     for thread in prange(threads):
-        V_at, Y_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
+        V_at, Y_at = np.empty(V.shape[0] * h_slots * room, np.int64), np.empty(V.shape[0] * h_slots * room, np.int64)
         for task in range(thread, v_points * h_points * chunks, threads):
-            point, first = task // chunks, task % chunks * chunk
+            point, begin = task // chunks, task % chunks * chunk
             y, z = point // h_points, point % h_points
             rows = 0
             for a in range(v_first[y], v_first[y + 1]):
                 for b in range(h_first[z], h_first[z + 1]):
                     for n in range(count):
                         slot = (a * h_slots + b) * room + n
-                        V_at[rows], Y_at[rows] = slot * row, slot * Y.shape[4]
+                        V_at[rows], Y_at[rows] = slot * row, slot * Y.shape[3]
                         rows += 1
             multiply(
-                flat_V, 0, channel, V_at, flat_Y, 0, Y_at, width, width,
-                flat_U, point * K * O, U_at, first, min(chunk, K - first), O, 0, rows, add,
+                flat_V, 0, V_column, V_at, flat_Y, 0, Y_at, width, width, flat_U, point * K * O, U_at,
+                begin, min(chunk, used - begin), O, 0, rows, ITSELF if add else NOTHING, flat_U, 0,
             )  # fmt: skip
 
 
 @compiled(parallel=True)
-def _assemble(M, first, count, v_sums, v_sign, h_sums, h_sign, y, v_origin, h_origin, step, threads):
-    """Aᵀ m on both axes, each output from at most nine slots, to its place in y."""
-    results, v_slots, h_slots, room, columns = M.shape
-    YH, YW, C = y.shape[1:]
-    flat_M, flat_y = M.reshape(-1), y.reshape(-1)
-    for thread in prange(threads):
-        at, factor = np.empty(9, np.int64), np.empty(9, M.dtype)
-        for task in range(thread, (count + TOGETHER - 1) // TOGETHER * len(v_sums), threads):
-            begin, u = task // len(v_sums) * TOGETHER, task % len(v_sums)
-            for result in range(results):
-                y_row = v_origin[result // len(h_origin)] + u * step[0]
-                for v in range(len(h_sums)):
-                    terms = 0
-                    for i in range(3):
-                        for j in range(3):
-                            f = v_sign[u, i] * h_sign[v, j]
-                            if f != 0:
-                                slot = (result * v_slots + v_sums[u, i]) * h_slots + h_sums[v, j]
-                                at[terms], factor[terms] = slot * room * columns, f
-                                terms += 1
-                    col = h_origin[result % len(h_origin)] + v * step[1]
-                    for n in range(begin, min(begin + TOGETHER, count)):
-                        to = (((first + n) * YH + y_row) * YW + col) * C
-                        weighted_sum(flat_y, to, flat_M, n * columns, at, factor, terms, C)
-
-
-@compiled(parallel=True)
-def _collect(U, v_taps, h_taps, v_G, h_G, W, threads):
-    """Gᵀ on both axes: W[c, i, j, o] = Σ G[point, a]·G[point, b]·U[point, point, (part, c), o]."""
-    C, k, _, O = W.shape
+def _collect(U, channel, channels, v_taps, h_taps, v_G, h_G, weight, threads):
+    """Gᵀ on both axes: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[point, point, (part, c), o], for some channels."""
+    O, C, k, _ = weight.shape
     v_points, h_points, K, _ = U.shape
-    _, v_parts, size = v_taps.shape
-    h_parts = h_taps.shape[1]
-    flat_U, flat_W = U.reshape(-1), W.reshape(-1)
+    v_parts, size = v_taps.shape
+    h_parts, T = h_taps.shape[0], k * k
+    flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), np.arange(O) * C * T
     for thread in prange(threads):
-        at, factor = np.empty(16, np.int64), np.empty(16, U.dtype)
-        for c in range(thread, C, threads):
-            for p in range(v_parts):
-                for q in range(h_parts):
-                    for a in range(size):
-                        for b in range(size):
-                            terms = 0
-                            for y in range(v_points):
-                                for z in range(h_points):
-                                    f = v_G[y, a] * h_G[z, b]
-                                    if f != 0:
-                                        at[terms] = ((y * h_points + z) * K + (p * h_parts + q) * C + c) * O
-                                        factor[terms] = f
-                                        terms += 1
-                            to = ((c * k + v_taps[0, p, a]) * k + h_taps[0, q, b]) * O
-                            weighted_sum(flat_W, to, flat_U, 0, at, factor, terms, O)
+        taps = np.empty(T * O, U.dtype)
+        at, factor = np.empty(v_points * h_points, np.int64), np.empty(v_points * h_points, U.dtype)
+        for c in range(thread, channels, threads):
+            for part in range(v_parts * h_parts):
+                for a in range(size):
+                    for b in range(size):
+                        terms = 0
+                        for y in range(v_points):
+                            for z in range(h_points):
+                                f = v_G[y, a] * h_G[z, b]
+                                if f != 0:
+                                    at[terms] = ((y * h_points + z) * K + part * channels + c) * O
+                                    factor[terms] = f
+                                    terms += 1
+                        tap = v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
+                        weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
+            transpose(taps, 0, O, T, O, flat_weight, (channel + c) * T, weight_at, 0)
