@@ -303,3 +303,22 @@ def _run(add: bool):
 
 
 copy_run, add_run = _run(add=False), _run(add=True)
+
+
+@intrinsic
+def repeat_run(typing, a, a_from, n, times, b, b_from):
+    """b[b_from + i·times + j] = a[a_from + i] for i < n and j < times; up to a vector more is overwritten after the end."""
+    long = types.intp
+    return types.void(a, long, long, long, b, long), _emit_repeat
+
+
+def _emit_repeat(context, builder, signature, arguments):
+    (_, a_from, n, times, _, b_from) = arguments
+    w = _Writer(context, builder, signature, arguments)
+    a, b = w.start(0, a_from), w.start(4, b_from)
+    with cgutils.for_range(builder, n, intp=INT) as loop:
+        value = w.spread(builder.load(builder.bitcast(w.offset(a, loop.index), w.number.as_pointer())))
+        start = w.offset(b, builder.mul(loop.index, times))
+        with cgutils.for_range_slice(builder, w.whole(0), times, w.whole(w.lanes), INT) as (j, _):
+            w.store(value, w.at(w.offset(start, j)))
+    return context.get_dummy_value()

@@ -52,7 +52,7 @@ TOGETHER = 8  # pictures for which one row of a transform is worked out at a tim
 GROUP = 5 << 18  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel at a time, likewise
-SOME = 8  # rows of a panel for which the taps are laid side by side at a time
+SOME = 8  # channels whose taps are sorted at a time
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 
 
@@ -200,19 +200,22 @@ def _group(N: int, numbers: int) -> int:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+Terms = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
 class Axis(NamedTuple):
     """One axis cut into tiles. A slot is one point of one tile; slots are sorted by point.
 
-    The matrices are kept as the few terms of each of their rows: where a term lies, and its factor (0 if there is none).
+    A matrix is kept as the few terms of each of its rows: where they lie, their factors, and how many there are.
     """
 
     G: np.ndarray  # (points, taps)
     taps: np.ndarray  # (parts, taps): rows of the kernel
     first_slot: np.ndarray  # of each point, and the end
-    data: tuple[np.ndarray, np.ndarray]  # D, (parts, slots, 2): a slot, from rows of the picture
-    spread: tuple[np.ndarray, np.ndarray]  # A, (1, slots, 3): a slot, from outputs
-    sums: tuple[np.ndarray, np.ndarray, np.ndarray]  # Aᵀ, (outputs, 3): an output, from slots; and of which part: 0
-    back: tuple[np.ndarray, np.ndarray, np.ndarray]  # Dᵀ, (rows, 4): a row of the picture, from slots; and its part
+    data: Terms  # D, (parts, slots, 2): a slot, from rows of the picture
+    spread: Terms  # A, (1, slots, 3): a slot, from outputs
+    sums: tuple[np.ndarray, ...]  # Aᵀ, (outputs, 3): an output, from slots; and of which part: 0
+    back: tuple[np.ndarray, ...]  # Dᵀ, (rows, 4): a row of the picture, from slots; and its part
 
 
 @lru_cache(maxsize=256)
@@ -251,16 +254,16 @@ def _axis(k: int, size: int, outputs: int, padding: int) -> Axis:
     )
 
 
-def _terms(rows: list, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lists, or lists of lists, of at most so many (position, factor): the positions and the factors."""
+def _terms(rows: list, most: int) -> Terms:
+    """Lists, or lists of lists, of at most so many (position, factor): the positions, the factors, and their number."""
     if rows and rows[0] and isinstance(rows[0][0], list):
-        positions, factors = zip(*[_terms(part, most) for part in rows])
-        return np.stack(positions), np.stack(factors)
+        positions, factors, counts = zip(*[_terms(part, most) for part in rows])
+        return np.stack(positions), np.stack(factors), np.stack(counts)
     position, factor = np.zeros((len(rows), most), np.int64), np.zeros((len(rows), most))
     for i, row in enumerate(rows):
         for j, (at, f) in enumerate(row):
             position[i, j], factor[i, j] = at, f
-    return position, factor
+    return position, factor, np.array([len(row) for row in rows])
 
 
 def _cut(taps: int, outputs: int) -> list[int]:
@@ -278,7 +281,7 @@ def _cut(taps: int, outputs: int) -> list[int]:
 
 
 @compiled(parallel=True)
-def _into_slots(x, first, count, v_at, v_factor, h_at, h_factor, V, threads):
+def _into_slots(x, first, count, v_at, v_factor, v_terms, h_at, h_factor, h_terms, V, threads):
     """D d, or A ŷ, on both axes: V[slot, slot, n, (part, channel)], each from a few pixels."""
     H, W, C = x.shape[1:]
     v_parts, v_slots, most = v_at.shape
@@ -292,12 +295,11 @@ def _into_slots(x, first, count, v_at, v_factor, h_at, h_factor, V, threads):
             for b in range(h_slots):
                 for part in range(v_parts * h_parts):
                     p, q, terms = part // h_parts, part % h_parts, 0
-                    for i in range(most):
-                        for j in range(most):
-                            f = v_factor[p, a, i] * h_factor[q, b, j]
-                            if f != 0:
-                                at[terms], factor[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C, f
-                                terms += 1
+                    for i in range(v_terms[p, a]):
+                        for j in range(h_terms[q, b]):
+                            at[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C
+                            factor[terms] = v_factor[p, a, i] * h_factor[q, b, j]
+                            terms += 1
                     for n in range(begin, min(begin + TOGETHER, count)):
                         to = ((a * h_slots + b) * room + n) * row + part * C
                         weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C, at, factor, terms, C)
@@ -376,7 +378,9 @@ def _multiply_points(V, U, M, first, count, parts, outer, pictures, v_first, h_f
 
 
 @compiled(parallel=True)
-def _out_of_slots(M, first, count, v_at, v_factor, v_part, h_at, h_factor, h_part, h_parts, bias, y, threads):
+def _out_of_slots(
+    M, first, count, v_at, v_factor, v_terms, v_part, h_at, h_factor, h_terms, h_part, h_parts, bias, y, threads
+):
     """Aᵀ m, or Dᵀ m, on both axes: each pixel of y from a few slots, plus the bias."""
     _, h_slots, room, columns = M.shape
     YH, YW, C = y.shape[1:]
@@ -388,12 +392,11 @@ def _out_of_slots(M, first, count, v_at, v_factor, v_part, h_at, h_factor, h_par
             begin, u = task // YH * TOGETHER, task % YH
             for v in range(YW):
                 terms = 0
-                for i in range(most):
-                    for j in range(most):
-                        f = v_factor[u, i] * h_factor[v, j]
-                        if f != 0:
-                            at[terms], factor[terms] = (v_at[u, i] * h_slots + h_at[v, j]) * room * columns, f
-                            terms += 1
+                for i in range(v_terms[u]):
+                    for j in range(h_terms[v]):
+                        at[terms] = (v_at[u, i] * h_slots + h_at[v, j]) * room * columns
+                        factor[terms] = v_factor[u, i] * h_factor[v, j]
+                        terms += 1
                 column = (v_part[u] * h_parts + h_part[v]) * C
                 for n in range(begin, min(begin + TOGETHER, count)):
                     to = (((first + n) * YH + u) * YW + v) * C
@@ -443,20 +446,22 @@ def _collect(U, channel, channels, v_taps, h_taps, v_G, h_G, weight, threads):
     h_parts, T = h_taps.shape[0], k * k
     flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), np.arange(O) * C * T
     for thread in prange(threads):
-        taps = np.empty(T * O, U.dtype)
+        taps = np.empty(SOME * T * O, U.dtype)
         at, factor = np.empty(v_points * h_points, np.int64), np.empty(v_points * h_points, U.dtype)
-        for c in range(thread, channels, threads):
-            for part in range(v_parts * h_parts):
-                for a in range(size):
-                    for b in range(size):
-                        terms = 0
-                        for y in range(v_points):
-                            for z in range(h_points):
-                                f = v_G[y, a] * h_G[z, b]
-                                if f != 0:
-                                    at[terms] = ((y * h_points + z) * K + part * channels + c) * O
-                                    factor[terms] = f
-                                    terms += 1
-                        tap = v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
-                        weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
-            transpose(taps, 0, O, T, O, flat_weight, (channel + c) * T, weight_at, 0)
+        for first in range(thread * SOME, channels, threads * SOME):
+            here = min(SOME, channels - first)
+            for i in range(here):
+                for part in range(v_parts * h_parts):
+                    row = part * channels + first + i
+                    for a in range(size):
+                        for b in range(size):
+                            terms = 0
+                            for y in range(v_points):
+                                for z in range(h_points):
+                                    f = v_G[y, a] * h_G[z, b]
+                                    if f != 0:
+                                        at[terms], factor[terms] = ((y * h_points + z) * K + row) * O, f
+                                        terms += 1
+                            tap = i * T + v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
+                            weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
+            transpose(taps, 0, O, here * T, O, flat_weight, (channel + first) * T, weight_at, 0)
