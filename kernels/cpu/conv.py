@@ -312,9 +312,10 @@ def _correlate(
     while strip < Cout and groups * bands * ((Cout + 2 * strip - 1) // (2 * strip)) >= 4 * (threads - 1):
         strip *= 2
     strips = (Cout + strip - 1) // strip
+    tasks = groups * bands * strips
     for thread in prange(threads):
         band = np.empty(pictures * height * width * step, x.dtype)
-        for task in range(thread, groups * bands * strips, threads):
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             n, u, column = task // (bands * strips) * pictures, task // strips % bands * rows, task % strips * strip
             count = min(pictures, N - n)
             for channel in range(0, C, step):
@@ -378,11 +379,11 @@ def _accumulate(
     partial_at, pixel_at = np.empty(K, np.int64), np.arange(pictures * rows * OW) * panel_row
     for q in range(K):
         partial_at[place[q]] = q * Cout
-    window_at = np.empty(pictures * rows * OW, np.int64)
+    window_at, tasks = np.empty(pictures * rows * OW, np.int64), splits * slices * strips
     _window_table(pictures, rows, OW, height * width * step, stride[0] * width * step, stride[1] * step, window_at)
     for thread in prange(threads):
         band = np.empty(pictures * height * width * step, x.dtype)
-        for task in range(thread, splits * slices * strips, threads):
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             split, channel, column = task // (slices * strips), task // strips % slices * step, task % strips * strip
             channels = min(step, C - channel)
             begin, end = split * share, min(blocks, (split + 1) * share)
@@ -402,10 +403,10 @@ def _accumulate(
 def _merge(partial, W, threads):
     """W[o, k] = Σ_s partial[s, k, o]; the first part is used up as the place of the sum."""
     splits, K, Cout = partial.shape
-    share = 64  # of k, in a task
+    share, shares = 64, (K + 63) // 64  # of k
     flat_partial, flat_W, W_at = partial.reshape(-1), W.reshape(-1), np.arange(Cout) * K
     for thread in prange(threads):
-        for first in range(thread * share, K, threads * share):
+        for first in range(shares * thread // threads * share, min(K, shares * (thread + 1) // threads * share), share):
             rows = min(share, K - first)
             for s in range(1, splits):
                 add_run(flat_partial, (s * K + first) * Cout, flat_partial, first * Cout, rows * Cout)

@@ -124,7 +124,7 @@ def _scatter(g, panels, bias, x, kernel_size, stride, padding, dilation, togethe
     row_at = np.arange(together * OW) * K
     for thread in prange(threads):
         columns = np.empty(together * OW * K, x.dtype)
-        for n in range(thread, N, threads):
+        for n in range(N * thread // threads, N * (thread + 1) // threads):
             x[n] = bias
             for row in range(0, OH, together):
                 rows = min(together, OH - row)
@@ -140,7 +140,7 @@ def _fold(columns, output_size, kernel_size, x, stride, padding, dilation, threa
     N = x.shape[0]
     size = columns.size // N
     for thread in prange(threads):
-        for n in range(thread, N, threads):
+        for n in range(N * thread // threads, N * (thread + 1) // threads):
             _add_back(columns, n * size, 0, *output_size, kernel_size, x, n, stride, padding, dilation)
 
 

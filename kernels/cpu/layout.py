@@ -67,7 +67,7 @@ def _transpose_pictures(x, y, N, rows, columns, threads):
     share = 64  # columns in a task
     shares = (columns + share - 1) // share
     for thread in prange(threads):
-        for task in range(thread, N * shares, threads):
+        for task in range(N * shares * thread // threads, N * shares * (thread + 1) // threads):
             n, first = task // shares, task % shares * share
             transpose(
                 x,

@@ -217,7 +217,7 @@ def _pack(w, place, panels, G, J, R, width, threads):
     else:
         share, shares = 128, G * ((R + 127) // 128)  # of a group's rows
     for thread in prange(threads):
-        for task in range(thread, count * shares, threads):
+        for task in range(count * shares * thread // threads, count * shares * (thread + 1) // threads):
             panel, part = task // shares, task % shares
             columns, start = min(width, J - panel * width), panel * G * R * width
             if R == 1:

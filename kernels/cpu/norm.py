@@ -248,7 +248,7 @@ def _sums(x, origin, sums, C, channels_last, threads):
     """Σ (x − x₀) and Σ (x − x₀)²."""
     parts = len(sums) // C if channels_last else len(x)
     for t in prange(threads):
-        for p in range(t, parts, threads):
+        for p in range(t * parts // threads, (t + 1) * parts // threads):
             if channels_last:
                 a, b = p * len(x) // parts, (p + 1) * len(x) // parts
                 _column_sums(x[a:b], origin, sums[p * C : (p + 1) * C])
@@ -327,7 +327,7 @@ def _gradient_sums(g, x, mean, scale, shift, slope, sums, C, channels_last, thre
     """Σ g and Σ g·(x − μ), where g has come back through the LeakyReLU of scale·(x − μ) + shift."""
     parts = len(sums) // C if channels_last else len(x)
     for t in prange(threads):
-        for p in range(t, parts, threads):
+        for p in range(t * parts // threads, (t + 1) * parts // threads):
             if channels_last:
                 a, b = p * len(x) // parts, (p + 1) * len(x) // parts
                 _column_gradient_sums(g[a:b], x[a:b], mean, scale, shift, slope, sums[p * C : (p + 1) * C])

@@ -155,7 +155,7 @@ def sum_pool2d_backward(grad: np.ndarray, size: Pair, kernel_size: Pair, stride:
 @compiled(parallel=True)
 def _max_pool(x, y, index, kernel_size, stride, padding, dilation, threads):
     for t in prange(threads):
-        for n in range(t, len(x), threads):
+        for n in range(t * len(x) // threads, (t + 1) * len(x) // threads):
             _max_pool_picture(x[n], y[n], index[n], kernel_size, stride, padding, dilation)
 
 
@@ -189,7 +189,7 @@ def _max_pool_picture(x, y, index, kernel_size, stride, padding, dilation):
 @compiled(parallel=True)
 def _put_back(g, index, grad_x, threads):
     for t in prange(threads):
-        for n in range(t, len(g), threads):
+        for n in range(t * len(g) // threads, (t + 1) * len(g) // threads):
             _put_back_picture(g[n], index[n], grad_x[n])
 
 
@@ -205,7 +205,7 @@ def _put_back_picture(g, index, grad_x):
 def _sum_pool(x, y, kernel_size, stride, padding, backward, threads):
     """y as the sums of the windows of x; or, backward, x as the sums of what the windows in y give to each pixel."""
     for t in prange(threads):
-        for n in range(t, len(x), threads):
+        for n in range(t * len(x) // threads, (t + 1) * len(x) // threads):
             _sum_pool_picture(x[n], y[n], kernel_size, stride, padding, backward)
 
 

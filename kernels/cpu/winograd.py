@@ -144,6 +144,7 @@ def _convolve(x, weight, adjoint, padding, bias, y, threads):
     M = _empty((*slots, group, columns + SKEW), x.dtype)
     row = np.empty(0, x.dtype) if bias is None else flat(bias)
     into, out_of = ("spread", "back") if adjoint else ("data", "sums")
+    by_panels = U.size // strip * panels > slots[0] * slots[1] * N * (K + columns)
     taps = np.ascontiguousarray(weight).reshape(-1)
     for first in range(0, N, group):
         count = min(group, N - first)
@@ -152,7 +153,7 @@ def _convolve(x, weight, adjoint, padding, bias, y, threads):
             here = min(strip, panels - panel)
             if first == 0 or strip < panels:
                 _evaluate(taps, weight.shape, adjoint, panel, here, v.taps, h.taps, v.G, h.G, U, threads)
-            _multiply_points(V, U, M, panel, here, y_parts, outer, count, v.first_slot, h.first_slot, threads)
+            _multiply_points(V, U, M, panel, here, y_parts, outer, count, v.first_slot, h.first_slot, by_panels, threads)
         _out_of_slots(M, first, count, *getattr(v, out_of), *getattr(h, out_of), len(h.taps), row, y, threads)
 
 
@@ -167,11 +168,12 @@ def conv2d_weight_grad(
     group = _group(N, slots[0] * slots[1] * parts * C)
     V = _empty((*slots, group, parts * C + SKEW), x.dtype)
     Y = _empty((*slots, group, O + SKEW), x.dtype)
-    strip = C  # channels at a time; their sums wait for all the groups of pictures
+    strip = C  # channels at a time; with several groups of pictures, the sums of all channels have to wait
     if group == N:
-        strips = -(-len(v.G) * len(h.G) * parts * C * O // STRIP)
-        strip = -(-C // strips)
-    U = _empty((len(v.G), len(h.G), parts * strip, O), x.dtype)
+        strip = -(-C // -(-len(v.G) * len(h.G) * parts * C * O // STRIP))
+    numbers = len(v.G) * len(h.G) * parts * C * O
+    halves = 2 if group > 1 and numbers < slots[0] * slots[1] * N * (parts * C + O) else 1  # of the pictures
+    U = _empty((halves, len(v.G), len(h.G), strip * parts, O), x.dtype)
     weight = np.empty((O, C, *kernel_size), x.dtype)
     for first in range(0, N, group):
         count = min(group, N - first)
@@ -280,6 +282,17 @@ def _cut(taps: int, outputs: int) -> list[int]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
+@compiled()
+def _own(thread, threads, count, rows, row, begin):
+    """Of TOGETHER pictures from `begin` on, those whose row `row` is this thread's.
+
+    A thread has the same pictures in every pass, so that it reads what it wrote itself: the rows of all pictures, one picture
+    after the other, are cut into as many parts as there are threads.
+    """
+    first, last = count * rows * thread // threads, count * rows * (thread + 1) // threads
+    return max(begin, (first - row + rows - 1) // rows), min(begin + TOGETHER, count, (last - row + rows - 1) // rows)
+
+
 @compiled(parallel=True)
 def _into_slots(x, first, count, v_at, v_factor, v_terms, h_at, h_factor, h_terms, V, threads):
     """D d, or A ŷ, on both axes: V[slot, slot, n, (part, channel)], each from a few pixels."""
@@ -290,9 +303,10 @@ def _into_slots(x, first, count, v_at, v_factor, v_terms, h_at, h_factor, h_term
     flat_x, flat_V = x.reshape(-1), V.reshape(-1)
     for thread in prange(threads):
         at, factor = np.empty(most * most, np.int64), np.empty(most * most, x.dtype)
-        for task in range(thread, (count + TOGETHER - 1) // TOGETHER * v_slots, threads):
-            begin, a = task // v_slots * TOGETHER, task % v_slots
-            for b in range(h_slots):
+        for task in range((count + TOGETHER - 1) // TOGETHER * v_slots):
+            a = task % v_slots
+            begin, end = _own(thread, threads, count, v_slots, a, task // v_slots * TOGETHER)
+            for b in range(h_slots if begin < end else 0):
                 for part in range(v_parts * h_parts):
                     p, q, terms = part // h_parts, part % h_parts, 0
                     for i in range(v_terms[p, a]):
@@ -300,7 +314,7 @@ def _into_slots(x, first, count, v_at, v_factor, v_terms, h_at, h_factor, h_term
                             at[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C
                             factor[terms] = v_factor[p, a, i] * h_factor[q, b, j]
                             terms += 1
-                    for n in range(begin, min(begin + TOGETHER, count)):
+                    for n in range(begin, end):
                         to = ((a * h_slots + b) * room + n) * row + part * C
                         weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C, at, factor, terms, C)
 
@@ -324,7 +338,7 @@ def _evaluate(weight, shape, adjoint, first, count, v_taps, h_taps, v_G, h_G, U,
     for thread in prange(threads):
         taps = np.zeros(T * SOME * width, weight.dtype)  # (tap, row, column)
         at, factor = np.empty(size * size, np.int64), np.empty(size * size, weight.dtype)
-        for task in range(thread, count * share, threads):
+        for task in range(count * share * thread // threads, count * share * (thread + 1) // threads):
             panel, row = task // share, task % share * SOME
             column = (first + panel) * width
             rows, columns = min(SOME, inner - row), min(width, outer - column)
@@ -351,25 +365,37 @@ def _evaluate(weight, shape, adjoint, first, count, v_taps, h_taps, v_G, h_G, U,
 
 
 @compiled(parallel=True)
-def _multiply_points(V, U, M, first, count, parts, outer, pictures, v_first, h_first, threads):
-    """For each pair of points, the rows of V at its slots times its U, to the columns of M of some panels."""
-    _, h_slots, room, row = V.shape
+def _multiply_points(V, U, M, first, count, parts, outer, pictures, v_first, h_first, by_panels, threads):
+    """For each pair of points, the rows of V at its slots times its U, to the columns of M of some panels.
+
+    A thread has some panels, or its own pictures: what there is more of stays where it is.
+    """
+    v_slots, h_slots, room, row = V.shape
     v_points, h_points, panels, K, width = U.shape
     flat_V, flat_U, flat_M = V.reshape(-1), U.reshape(-1), M.reshape(-1)
     channel, U_at = np.arange(K), np.arange(K) * width
-    here = count * parts
+    points, here = v_points * h_points, count * parts
     for thread in prange(threads):
-        V_at, M_at = np.empty(V.shape[0] * h_slots * room, np.int64), np.empty(V.shape[0] * h_slots * room, np.int64)
-        for task in range(thread, v_points * h_points * here, threads):
-            point, panel = task // here, task % here
+        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
+        begin, end = 0, points * here
+        if by_panels:
+            begin, end = end * thread // threads, end * (thread + 1) // threads
+        before, rows = -1, 0
+        for task in range(begin, end):
+            point, panel = (task % points, task // points) if by_panels else (task // here, task % here)
             y, z, column = point // h_points, point % h_points, (first + panel // parts) * width
-            rows = 0
-            for a in range(v_first[y], v_first[y + 1]):
-                for b in range(h_first[z], h_first[z + 1]):
-                    for n in range(pictures):
-                        slot = (a * h_slots + b) * room + n
-                        V_at[rows], M_at[rows] = slot * row, slot * M.shape[3]
-                        rows += 1
+            if point != before:
+                before, rows = point, 0
+                for a in range(v_first[y], v_first[y + 1]):
+                    for b in range(h_first[z], h_first[z + 1]):
+                        for some in range(0, pictures, TOGETHER):
+                            n, last = some, min(some + TOGETHER, pictures)
+                            if not by_panels:
+                                n, last = _own(thread, threads, pictures, v_slots, a, some)
+                            for n in range(n, last):
+                                slot = (a * h_slots + b) * room + n
+                                V_at[rows], M_at[rows] = slot * row, slot * M.shape[3]
+                                rows += 1
             multiply(
                 flat_V, 0, V_at, channel, flat_U, (point * panels + panel) * K * width, U_at, 0, width,
                 flat_M, panel % parts * outer + column, M_at, 0, rows, min(width, outer - column), 0, K,
@@ -388,9 +414,10 @@ def _out_of_slots(
     flat_M, flat_y = M.reshape(-1), y.reshape(-1)
     for thread in prange(threads):
         at, factor = np.empty(most * most, np.int64), np.empty(most * most, M.dtype)
-        for task in range(thread, (count + TOGETHER - 1) // TOGETHER * YH, threads):
-            begin, u = task // YH * TOGETHER, task % YH
-            for v in range(YW):
+        for task in range((count + TOGETHER - 1) // TOGETHER * YH):
+            u = task % YH
+            begin, end = _own(thread, threads, count, YH, u, task // YH * TOGETHER)
+            for v in range(YW if begin < end else 0):
                 terms = 0
                 for i in range(v_terms[u]):
                     for j in range(h_terms[v]):
@@ -398,7 +425,7 @@ def _out_of_slots(
                         factor[terms] = v_factor[u, i] * h_factor[v, j]
                         terms += 1
                 column = (v_part[u] * h_parts + h_part[v]) * C
-                for n in range(begin, min(begin + TOGETHER, count)):
+                for n in range(begin, end):
                     to = (((first + n) * YH + u) * YW + v) * C
                     weighted_sum(flat_y, to, flat_M, n * columns + column, at, factor, terms, C)
                     if bias.size:
@@ -407,61 +434,65 @@ def _out_of_slots(
 
 @compiled(parallel=True)
 def _accumulate_points(V, Y, U, C, channel, channels, count, add, v_first, h_first, threads):
-    """U[point, point, (part, channel), o] (+)= Σ over the point's slots and the pictures of V·Y, for some channels."""
-    _, h_slots, room, row = V.shape
-    _, _, K, O = U.shape
+    """U[half, point, point, (c, part), o] (+)= Σ over the point's slots and half of the pictures of V·Y, for some channels."""
+    v_slots, h_slots, room, row = V.shape
+    halves, v_points, h_points, K, O = U.shape
     width = panel_width(O, V.itemsize)
-    v_points, h_points = len(v_first) - 1, len(h_first) - 1
     flat_V, flat_Y, flat_U = V.reshape(-1), Y.reshape(-1), U.reshape(-1)
-    used = (row - SKEW) // C * channels  # rows of U
+    parts, points = (row - SKEW) // C, v_points * h_points
+    used = channels * parts  # rows of U
     V_column, U_at = np.empty(used, np.int64), np.arange(used) * O
     for r in range(used):
-        V_column[r] = r // channels * C + channel + r % channels
+        V_column[r] = r % parts * C + channel + r // parts
     chunks = (used + 255) // 256
     chunk = (used + chunks - 1) // chunks  # of them at a time
+    tasks = halves * chunks * points
     for thread in prange(threads):
-        V_at, Y_at = np.empty(V.shape[0] * h_slots * room, np.int64), np.empty(V.shape[0] * h_slots * room, np.int64)
-        for task in range(thread, v_points * h_points * chunks, threads):
-            point, begin = task // chunks, task % chunks * chunk
-            y, z = point // h_points, point % h_points
-            rows = 0
+        V_at, Y_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            point, begin, half = task % points, task // points % chunks * chunk, task // (points * chunks)
+            y, z, rows = point // h_points, point % h_points, 0
             for a in range(v_first[y], v_first[y + 1]):
                 for b in range(h_first[z], h_first[z + 1]):
-                    for n in range(count):
+                    for n in range(count * half // halves, count * (half + 1) // halves):
                         slot = (a * h_slots + b) * room + n
                         V_at[rows], Y_at[rows] = slot * row, slot * Y.shape[3]
                         rows += 1
-            multiply(
-                flat_V, 0, V_column, V_at, flat_Y, 0, Y_at, width, width, flat_U, point * K * O, U_at,
-                begin, min(chunk, used - begin), O, 0, rows, ITSELF if add else NOTHING, flat_U, 0,
-            )  # fmt: skip
+            to = (half * points + point) * K * O
+            if rows:
+                multiply(
+                    flat_V, 0, V_column, V_at, flat_Y, 0, Y_at, width, width, flat_U, to, U_at,
+                    begin, min(chunk, used - begin), O, 0, rows, ITSELF if add else NOTHING, flat_U, 0,
+                )  # fmt: skip
+            elif not add:
+                flat_U[to + begin * O : to + min(begin + chunk, used) * O] = 0
 
 
 @compiled(parallel=True)
 def _collect(U, channel, channels, v_taps, h_taps, v_G, h_G, weight, threads):
-    """Gᵀ on both axes: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[point, point, (part, c), o], for some channels."""
+    """Gᵀ on both axes, and both halves: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[half, point, point, (c, part), o]."""
     O, C, k, _ = weight.shape
-    v_points, h_points, K, _ = U.shape
+    halves, v_points, h_points, K, _ = U.shape
     v_parts, size = v_taps.shape
     h_parts, T = h_taps.shape[0], k * k
     flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), np.arange(O) * C * T
+    blocks = (channels + SOME - 1) // SOME
     for thread in prange(threads):
         taps = np.empty(SOME * T * O, U.dtype)
-        at, factor = np.empty(v_points * h_points, np.int64), np.empty(v_points * h_points, U.dtype)
-        for first in range(thread * SOME, channels, threads * SOME):
+        at, factor = np.empty(halves * v_points * h_points, np.int64), np.empty(halves * v_points * h_points, U.dtype)
+        for first in range(blocks * thread // threads * SOME, min(channels, blocks * (thread + 1) // threads * SOME), SOME):
             here = min(SOME, channels - first)
             for i in range(here):
                 for part in range(v_parts * h_parts):
-                    row = part * channels + first + i
+                    row = (first + i) * v_parts * h_parts + part
                     for a in range(size):
                         for b in range(size):
                             terms = 0
-                            for y in range(v_points):
-                                for z in range(h_points):
-                                    f = v_G[y, a] * h_G[z, b]
-                                    if f != 0:
-                                        at[terms], factor[terms] = ((y * h_points + z) * K + row) * O, f
-                                        terms += 1
+                            for point in range(halves * v_points * h_points):
+                                f = v_G[point // h_points % v_points, a] * h_G[point % h_points, b]
+                                if f != 0:
+                                    at[terms], factor[terms] = (point * K + row) * O, f
+                                    terms += 1
                             tap = i * T + v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
                             weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
             transpose(taps, 0, O, here * T, O, flat_weight, (channel + first) * T, weight_at, 0)
