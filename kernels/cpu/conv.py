@@ -283,7 +283,24 @@ def _fill_band(x, first, pictures, row, rows, col, cols, channel, channels, step
 
 @compiled(parallel=True)
 def _correlate(
-    x, pictures, rows, height, width, row, col, step, tap_at, phases, grid, stride, panels, onto, bias, y, y_step, threads
+    x,
+    pictures,
+    rows,
+    height,
+    width,
+    row,
+    col,
+    step,
+    tap_at,
+    phases,
+    grid,
+    stride,
+    panels,
+    onto,
+    bias,
+    y,
+    y_step,
+    threads,
 ):
     """Every window of x times the panels of its phase: to pixel first + (u, v)·y_step of y, onto nothing or a bias."""
     N, YH, YW, Cout = y.shape

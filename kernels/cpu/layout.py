@@ -23,6 +23,14 @@ def aligned(size: int, dtype: np.dtype) -> np.ndarray:
     return a[first : first + size]
 
 
+@compiled()
+def aligned_like(a, size):
+    """`aligned`, of the dtype of an array, for a thread that wants room of its own."""
+    room = np.empty(size + REGISTER_BYTES // a.itemsize, a.dtype)
+    first = -room.ctypes.data % REGISTER_BYTES // a.itemsize
+    return room[first : first + size]
+
+
 def channels_last(x: np.ndarray) -> np.ndarray:
     """(N, C, H, W) -> (N, H, W, C), contiguous; no copy if the memory lies that way already.
 

@@ -117,7 +117,10 @@ def _multiply_part(
     full, lanes = TILE_BYTES // a.itemsize, REGISTER_BYTES // a.itemsize
     tiles, vectors = (M + ROWS - 1) // ROWS, (N + lanes - 1) // lanes
     first, last = tiles * row_part // row_parts * ROWS, min(M, tiles * (row_part + 1) // row_parts * ROWS)
-    left, right = vectors * column_part // column_parts * lanes, min(N, vectors * (column_part + 1) // column_parts * lanes)
+    left, right = (
+        vectors * column_part // column_parts * lanes,
+        min(N, vectors * (column_part + 1) // column_parts * lanes),
+    )
     if first >= last or left >= right:
         return
     deepest = min(DEPTH, K)

@@ -188,7 +188,11 @@ def _normalise(x, mean, scale, shift, slope, channels_last, threads):
 def _backward(g, x, weight, bias, mean, var, eps, slope, channels_last, threads):
     m, C = _count(x, weight), len(weight)
     scale = weight / np.sqrt(var + eps)
-    the_mean, wide_scale, shift = _wide(mean, x, channels_last), _wide(scale, x, channels_last), _wide(bias, x, channels_last)
+    the_mean, wide_scale, shift = (
+        _wide(mean, x, channels_last),
+        _wide(scale, x, channels_last),
+        _wide(bias, x, channels_last),
+    )
     sums = _room_for_sums(x, C, channels_last)
     _gradient_sums(g, x, the_mean, wide_scale, shift, slope, sums, C, channels_last, threads)
     grad_bias, along = _add_up(sums, C)
@@ -379,9 +383,7 @@ def _fill_gradient(g, x, mean, scale, shift, b, d, slope, grad_x, channels_last,
         if channels_last:
             _gradient_columns(g[i:j], x[i:j], mean, scale, shift, b, d, slope, grad_x[i:j])
         else:
-            _gradient_rows(
-                g[i:j], x[i:j], mean[i:j], scale[i:j], shift[i:j], b[i:j], d[i:j], slope, grad_x[i:j]
-            )
+            _gradient_rows(g[i:j], x[i:j], mean[i:j], scale[i:j], shift[i:j], b[i:j], d[i:j], slope, grad_x[i:j])
 
 
 @compiled()

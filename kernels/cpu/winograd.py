@@ -34,60 +34,27 @@ The factors are 0, ±1 and ½ alone, so little precision is lost: the error is a
 """
 
 import math
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
 from .compile import compiled
-from .layout import aligned, flat, transpose
+from .layout import aligned, aligned_like, flat, transpose
 from .matmul import multiply, panel_width
 from .tile import ITSELF, NOTHING, REGISTER_BYTES, add_run
 from .weighted_sum import weighted_sum
+from .winograd_tiles import cut
 
 Pair = tuple[int, int]
 
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
-GROUP = 5 << 18  # numbers of transformed pictures at a time, about: they stay in the caches that the threads share
+OWN = 3 << 18  # numbers of transformed pictures that a thread has at a time, about
+GROUP = 5 << 18  # that all threads have together, where they share them
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel at a time, likewise
+LANES = REGISTER_BYTES // 4  # numbers in a vector, at most
 SOME = 8  # channels whose taps are sorted at a time
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
-
-
-class Tile(NamedTuple):
-    """The matrices of a few outputs: y = Aᵀ [(G g) ⊙ (D d)], one row of D and A for each point used."""
-
-    points: list[int]  # rows of G
-    D: np.ndarray
-    A: np.ndarray
-
-
-ZERO, ONE, MINUS, INFINITY = range(4)  # the points t
-
-# The kernel's polynomial at the four points; by the number of taps.
-G = {
-    2: np.array([[1, 0], [1, 1], [1, -1], [0, 1]]),
-    3: np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]]),
-}
-# By the number of taps and of outputs.
-TILES = {
-    (2, 1): Tile([ZERO, INFINITY], np.array([[1, 0], [0, 1]]), np.array([[1], [1]])),
-    (2, 2): Tile(
-        [ZERO, ONE, INFINITY], np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]]), np.array([[1, 0], [1, 1], [0, 1]])
-    ),
-    (2, 3): Tile(
-        [ZERO, ONE, MINUS, INFINITY],
-        np.array([[1, 0, -1, 0], [0, 0.5, 0.5, 0], [0, -0.5, 0.5, 0], [0, -1, 0, 1]]),
-        np.array([[1, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 1]]),
-    ),
-    (3, 2): Tile(
-        [ZERO, ONE, MINUS, INFINITY],
-        np.array([[1, 0, -1, 0], [0, 0.5, 0.5, 0], [0, -0.5, 0.5, 0], [0, -1, 0, 1]]),
-        np.array([[1, 0], [1, 1], [1, -1], [0, 1]]),
-    ),
-}
 
 
 def suits(x: np.ndarray, weight_shape: tuple[int, ...], input_size: Pair, stride: Pair, dilation: Pair) -> bool:
@@ -128,62 +95,56 @@ def conv2d_input_grad(
 
 def _convolve(x, weight, adjoint, padding, bias, y, threads):
     (N, *x_size, inner), (*y_size, outer), k = x.shape, y.shape[1:], weight.shape[2]
-    v, h = (_axis(k, *((n, m) if adjoint else (m, n)), p) for m, n, p in zip(x_size, y_size, padding))
+    v, h = (cut(k, *((n, m) if adjoint else (m, n)), p) for m, n, p in zip(x_size, y_size, padding))
     parts = len(v.taps) * len(h.taps)
     x_parts, y_parts = (1, parts) if adjoint else (parts, 1)
-    K, columns = x_parts * inner, y_parts * outer
+    K, columns, slots = x_parts * inner, y_parts * outer, (v.first_slot[-1], h.first_slot[-1])
     width = panel_width(outer, y.itemsize)
     while adjoint and outer % width:  # a panel belongs to one part
         width //= 2
     panels = -(-outer // width)
-    strip = max(1, min(panels, STRIP // (len(v.G) * len(h.G) * K * width * y_parts)))
+    taps, row = np.ascontiguousarray(weight).reshape(-1), np.empty(0, x.dtype) if bias is None else flat(bias)
+    into, out_of = (v.spread + h.spread, v.back + h.back) if adjoint else (v.data + h.data, v.sums + h.sums)
+    points = v.first_slot, h.first_slot
+
+    def evaluate(panel, count, U):
+        _evaluate(taps, weight.shape, adjoint, panel, count, v.taps, h.taps, v.G, h.G, U, threads)
+
+    numbers = len(v.G) * len(h.G) * K  # of a column of U
+    if N >= threads and numbers * columns < slots[0] * slots[1] * N * (K + columns):
+        U = _empty((len(v.G), len(h.G), panels * y_parts, K, width), x.dtype)
+        evaluate(0, panels, U)
+        room = max(1, min(-(-N // threads), OWN // (slots[0] * slots[1] * (K + columns))))
+        _by_pictures(x, into, U, y_parts, points, out_of, len(h.taps), row, y, room, threads)
+        return
+    strip = max(1, min(panels, STRIP // (numbers * width * y_parts)))
     U = _empty((len(v.G), len(h.G), strip * y_parts, K, width), x.dtype)
-    slots = v.first_slot[-1], h.first_slot[-1]
     group = _group(N, slots[0] * slots[1] * parts * (outer if adjoint else inner))
-    V = _empty((*slots, group, K + SKEW), x.dtype)
-    M = _empty((*slots, group, columns + SKEW), x.dtype)
-    row = np.empty(0, x.dtype) if bias is None else flat(bias)
-    into, out_of = ("spread", "back") if adjoint else ("data", "sums")
-    by_panels = U.size // strip * panels > slots[0] * slots[1] * N * (K + columns)
-    taps = np.ascontiguousarray(weight).reshape(-1)
+    V, M = _empty((*slots, group, K + SKEW), x.dtype), _empty((*slots, group, columns + SKEW), x.dtype)
     for first in range(0, N, group):
         count = min(group, N - first)
-        _into_slots(x, first, count, *getattr(v, into), *getattr(h, into), V, threads)
+        _into_slots(x, first, count, into, V, threads)
         for panel in range(0, panels, strip):
             here = min(strip, panels - panel)
             if first == 0 or strip < panels:
-                _evaluate(taps, weight.shape, adjoint, panel, here, v.taps, h.taps, v.G, h.G, U, threads)
-            _multiply_points(V, U, M, panel, here, y_parts, outer, count, v.first_slot, h.first_slot, by_panels, threads)
-        _out_of_slots(M, first, count, *getattr(v, out_of), *getattr(h, out_of), len(h.taps), row, y, threads)
+                evaluate(panel, here, U)
+            _by_panels(V, U, M, panel, here, y_parts, outer, count, points, threads)
+        _out_of_slots(M, first, count, out_of, len(h.taps), row, y, threads)
 
 
-def conv2d_weight_grad(
-    x: np.ndarray, grad: np.ndarray, kernel_size: Pair, padding: Pair, threads: int
-) -> np.ndarray:
+def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, padding: Pair, threads: int) -> np.ndarray:
     """The gradient of the weight, (O, C, k, k), for pictures (N, H, W, C) and gradients (N, OH, OW, O), channels-last."""
     (N, *size, C), (*outputs, O) = x.shape, grad.shape[1:]
-    v, h = (_axis(kernel_size[0], n, m, p) for n, m, p in zip(size, outputs, padding))
-    parts = len(v.taps) * len(h.taps)
-    slots = v.first_slot[-1], h.first_slot[-1]
-    group = _group(N, slots[0] * slots[1] * parts * C)
-    V = _empty((*slots, group, parts * C + SKEW), x.dtype)
-    Y = _empty((*slots, group, O + SKEW), x.dtype)
-    strip = C  # channels at a time; with several groups of pictures, the sums of all channels have to wait
-    if group == N:
-        strip = -(-C // -(-len(v.G) * len(h.G) * parts * C * O // STRIP))
-    numbers = len(v.G) * len(h.G) * parts * C * O
-    halves = 2 if group > 1 and numbers < slots[0] * slots[1] * N * (parts * C + O) else 1  # of the pictures
-    U = _empty((halves, len(v.G), len(h.G), strip * parts, O), x.dtype)
+    v, h = (cut(kernel_size[0], n, m, p) for n, m, p in zip(size, outputs, padding))
+    parts, slots, points = len(v.taps) * len(h.taps), v.first_slot[-1] * h.first_slot[-1], len(v.G) * len(h.G)
+    chunks = min(threads, C // LANES)  # of the channels
+    chunks = chunks, max(1, min(threads // chunks, O // LANES))  # and of the outputs'
+    strip = max(LANES, min(-(-C // chunks[0]), OWN // (points * parts * O) * chunks[1]) // LANES * LANES)
+    group = _group(N, slots * (parts * strip + O // chunks[1]))
     weight = np.empty((O, C, *kernel_size), x.dtype)
-    for first in range(0, N, group):
-        count = min(group, N - first)
-        _into_slots(x, first, count, *v.data, *h.data, V, threads)
-        _into_slots(grad, first, count, *v.spread, *h.spread, Y, threads)
-        for channel in range(0, C, strip):
-            here = min(strip, C - channel)
-            _accumulate_points(V, Y, U, C, channel, here, count, first > 0, v.first_slot, h.first_slot, threads)
-            if first + count == N:
-                _collect(U, channel, here, v.taps, h.taps, v.G, h.G, weight, threads)
+    points = v.first_slot, h.first_slot
+    back = v.taps, h.taps, v.G, h.G
+    _by_channels(x, grad, v.data + h.data, v.spread + h.spread, points, back, *chunks, strip, group, weight)
     return weight
 
 
@@ -198,115 +159,92 @@ def _group(N: int, numbers: int) -> int:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# One axis: tiles, and where their numbers come from and go to
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-Terms = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-class Axis(NamedTuple):
-    """One axis cut into tiles. A slot is one point of one tile; slots are sorted by point.
-
-    A matrix is kept as the few terms of each of its rows: where they lie, their factors, and how many there are.
-    """
-
-    G: np.ndarray  # (points, taps)
-    taps: np.ndarray  # (parts, taps): rows of the kernel
-    first_slot: np.ndarray  # of each point, and the end
-    data: Terms  # D, (parts, slots, 2): a slot, from rows of the picture
-    spread: Terms  # A, (1, slots, 3): a slot, from outputs
-    sums: tuple[np.ndarray, ...]  # Aᵀ, (outputs, 3): an output, from slots; and of which part: 0
-    back: tuple[np.ndarray, ...]  # Dᵀ, (rows, 4): a row of the picture, from slots; and its part
-
-
-@lru_cache(maxsize=256)
-def _axis(k: int, size: int, outputs: int, padding: int) -> Axis:
-    """Output u is Σ over parts α and taps a of x[s(u + a) + α − p]·W[s·a + α]: s = 2 parts of a 4-tap kernel, one of 3 taps."""
-    parts = k // 2 if k == 4 else 1
-    tiles, done = [], 0
-    for m in _cut(k // parts, outputs):
-        tiles.append((done, TILES[k // parts, m]))
-        done += m
-    slots = sorted(
-        [(point, start, i, tile) for start, tile in tiles for i, point in enumerate(tile.points)], key=lambda s: s[:2]
-    )
-    points = sorted({s[0] for s in slots})
-    data, spread = [[[] for _ in slots] for _ in range(parts)], [[] for _ in slots]
-    sums, back = [[] for _ in range(outputs)], [[] for _ in range(size)]
-    for at, (_, start, i, tile) in enumerate(slots):
-        for j in np.flatnonzero(tile.A[i]):
-            if start + j < outputs:
-                spread[at].append((start + j, tile.A[i, j]))
-                sums[start + j].append((at, tile.A[i, j]))
-        for part in range(parts):
-            for d in np.flatnonzero(tile.D[i]):
-                row = parts * (start + d) + part - padding
-                if 0 <= row < size:
-                    data[part][at].append((row, tile.D[i, d]))
-                    back[row].append((at, tile.D[i, d]))
-    return Axis(
-        G[k // parts][points].astype(np.float64),
-        np.array([[part + parts * a for a in range(k // parts)] for part in range(parts)]),
-        np.cumsum([0, *[sum(s[0] == point for s in slots) for point in points]]),
-        _terms(data, 2),
-        _terms([spread], 3),
-        (*_terms(sums, 3), np.zeros(outputs, np.int64)),
-        (*_terms(back, 4), (np.arange(size) + padding) % parts),
-    )
-
-
-def _terms(rows: list, most: int) -> Terms:
-    """Lists, or lists of lists, of at most so many (position, factor): the positions, the factors, and their number."""
-    if rows and rows[0] and isinstance(rows[0][0], list):
-        positions, factors, counts = zip(*[_terms(part, most) for part in rows])
-        return np.stack(positions), np.stack(factors), np.stack(counts)
-    position, factor = np.zeros((len(rows), most), np.int64), np.zeros((len(rows), most))
-    for i, row in enumerate(rows):
-        for j, (at, f) in enumerate(row):
-            position[i, j], factor[i, j] = at, f
-    return position, factor, np.array([len(row) for row in rows])
-
-
-def _cut(taps: int, outputs: int) -> list[int]:
-    """Tiles for so many outputs, with as few points as possible; the last one may reach beyond."""
-    if taps == 3:
-        return [2] * -(-outputs // 2)
-    if outputs in (2, 4):
-        return [2] * (outputs // 2)
-    return [3] * (outputs // 3) + [outputs % 3] * (outputs % 3 > 0)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # The loops
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-@compiled()
-def _own(thread, threads, count, rows, row, begin):
-    """Of TOGETHER pictures from `begin` on, those whose row `row` is this thread's.
-
-    A thread has the same pictures in every pass, so that it reads what it wrote itself: the rows of all pictures, one picture
-    after the other, are cut into as many parts as there are threads.
-    """
-    first, last = count * rows * thread // threads, count * rows * (thread + 1) // threads
-    return max(begin, (first - row + rows - 1) // rows), min(begin + TOGETHER, count, (last - row + rows - 1) // rows)
+@compiled(parallel=True)
+def _by_pictures(x, into, U, parts, points, out_of, h_parts, bias, y, room, threads):
+    """All of it for one picture after the other: a thread writes nothing that another one reads."""
+    N, outer = len(x), y.shape[3]
+    v_points, h_points, panels, K, width = U.shape
+    v_slots, h_slots = points[0][-1], points[1][-1]
+    for thread in prange(threads):
+        V, M = _room(x, points, room, K), _room(x, points, room, parts * outer)
+        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
+        end = N * (thread + 1) // threads
+        for first in range(N * thread // threads, end, room):
+            count = min(room, end - first)
+            _slots_from(x, first, count, 0, x.shape[3], into, V, 0, count * v_slots)
+            for point in range(v_points * h_points):
+                rows = _rows_of(point, points, count, V, M, V_at, M_at)
+                for panel in range(panels):
+                    column, part = panel // parts * width, panel % parts
+                    _multiply(V, V_at, U, point, panel, M, M_at, part * outer + column, rows, outer - column)
+            _pixels_from(M, first, count, out_of, h_parts, bias, y, 0, count * y.shape[1])
 
 
 @compiled(parallel=True)
-def _into_slots(x, first, count, v_at, v_factor, v_terms, h_at, h_factor, h_terms, V, threads):
-    """D d, or A ŷ, on both axes: V[slot, slot, n, (part, channel)], each from a few pixels."""
+def _into_slots(x, first, count, into, V, threads):
+    units = count * V.shape[0]
+    for thread in prange(threads):
+        begin, end = units * thread // threads, units * (thread + 1) // threads
+        _slots_from(x, first, count, 0, x.shape[3], into, V, begin, end)
+
+
+@compiled(parallel=True)
+def _by_panels(V, U, M, first, count, parts, outer, pictures, points, threads):
+    """For each pair of points, the rows of V at its slots times its U, to the columns of M of some panels."""
+    v_points, h_points, _, K, width = U.shape
+    rows_at_most = V.shape[0] * V.shape[1] * V.shape[2]
+    tasks = v_points * h_points * count * parts
+    for thread in prange(threads):
+        V_at, M_at = np.empty(rows_at_most, np.int64), np.empty(rows_at_most, np.int64)
+        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
+            point, panel = task % (v_points * h_points), task // (v_points * h_points)
+            rows = _rows_of(point, points, pictures, V, M, V_at, M_at)
+            column, part = (first + panel // parts) * width, panel % parts
+            _multiply(V, V_at, U, point, panel, M, M_at, part * outer + column, rows, outer - column)
+
+
+@compiled(parallel=True)
+def _out_of_slots(M, first, count, out_of, h_parts, bias, y, threads):
+    units = count * y.shape[1]
+    for thread in prange(threads):
+        begin, end = units * thread // threads, units * (thread + 1) // threads
+        _pixels_from(M, first, count, out_of, h_parts, bias, y, begin, end)
+
+
+@compiled()
+def _room(x, points, pictures, columns):
+    """(slot, slot, picture, column), for a thread's own."""
+    shape = (points[0][-1], points[1][-1], pictures, columns + SKEW)
+    return aligned_like(x, shape[0] * shape[1] * shape[2] * shape[3]).reshape(shape)
+
+
+@compiled()
+def _among(begin, end, rows, row, n, count):
+    """Of TOGETHER pictures from n on, those whose row `row` is among rows begin, …, end − 1 of all pictures, one after the other."""
+    return max(n, (begin - row + rows - 1) // rows), min(n + TOGETHER, count, (end - row + rows - 1) // rows)
+
+
+@compiled()
+def _slots_from(x, first, count, channel, channels, into, V, begin, end):
+    """D d, or A ŷ, on both axes: V[slot, slot, n, (part, channel)], each from a few pixels.
+
+    For some of the channels, and some units (n, slot).
+    """
     H, W, C = x.shape[1:]
+    v_at, v_factor, v_terms, h_at, h_factor, h_terms = into
     v_parts, v_slots, most = v_at.shape
     h_parts, h_slots, _ = h_at.shape
     room, row = V.shape[2:]
     flat_x, flat_V = x.reshape(-1), V.reshape(-1)
-    for thread in prange(threads):
-        at, factor = np.empty(most * most, np.int64), np.empty(most * most, x.dtype)
-        for task in range((count + TOGETHER - 1) // TOGETHER * v_slots):
-            a = task % v_slots
-            begin, end = _own(thread, threads, count, v_slots, a, task // v_slots * TOGETHER)
-            for b in range(h_slots if begin < end else 0):
+    at, factor = np.empty(most * most, np.int64), np.empty(most * most, x.dtype)
+    for n in range(0, count, TOGETHER):
+        for a in range(v_slots):
+            some, last = _among(begin, end, v_slots, a, n, count)
+            for b in range(h_slots if some < last else 0):
                 for part in range(v_parts * h_parts):
                     p, q, terms = part // h_parts, part % h_parts, 0
                     for i in range(v_terms[p, a]):
@@ -314,9 +252,60 @@ def _into_slots(x, first, count, v_at, v_factor, v_terms, h_at, h_factor, h_term
                             at[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C
                             factor[terms] = v_factor[p, a, i] * h_factor[q, b, j]
                             terms += 1
-                    for n in range(begin, end):
-                        to = ((a * h_slots + b) * room + n) * row + part * C
-                        weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C, at, factor, terms, C)
+                    for m in range(some, last):
+                        to = ((a * h_slots + b) * room + m) * row + part * channels
+                        weighted_sum(flat_V, to, flat_x, (first + m) * H * W * C + channel, at, factor, terms, channels)
+
+
+@compiled()
+def _rows_of(point, points, count, V, M, V_at, M_at):
+    """The rows of V, and of M, at the slots of a pair of points; how many there are."""
+    v_first, h_first = points
+    y, z, rows = point // (len(h_first) - 1), point % (len(h_first) - 1), 0
+    for a in range(v_first[y], v_first[y + 1]):
+        for b in range(h_first[z], h_first[z + 1]):
+            for n in range(count):
+                slot = (a * V.shape[1] + b) * V.shape[2] + n
+                V_at[rows], M_at[rows] = slot * V.shape[3], slot * M.shape[3]
+                rows += 1
+    return rows
+
+
+@compiled()
+def _multiply(V, V_at, U, point, panel, M, M_at, column, rows, columns):
+    """M's rows = V's rows times a panel of U."""
+    panels, K, width = U.shape[2:]
+    multiply(
+        V.reshape(-1), 0, V_at, np.arange(K), U.reshape(-1), (point * panels + panel) * K * width, np.arange(K) * width,
+        0, width, M.reshape(-1), column, M_at, 0, rows, min(width, columns), 0, K, NOTHING, M.reshape(-1), 0,
+    )  # fmt: skip
+
+
+@compiled()
+def _pixels_from(M, first, count, out_of, h_parts, bias, y, begin, end):
+    """Aᵀ m, or Dᵀ m, on both axes: each pixel of y from a few slots, plus the bias, for some units (n, row of pixels)."""
+    _, h_slots, room, columns = M.shape
+    YH, YW, C = y.shape[1:]
+    v_at, v_factor, v_terms, v_part, h_at, h_factor, h_terms, h_part = out_of
+    most = v_at.shape[1]
+    flat_M, flat_y = M.reshape(-1), y.reshape(-1)
+    at, factor = np.empty(most * most, np.int64), np.empty(most * most, M.dtype)
+    for n in range(0, count, TOGETHER):
+        for u in range(YH):
+            some, last = _among(begin, end, YH, u, n, count)
+            for v in range(YW if some < last else 0):
+                terms = 0
+                for i in range(v_terms[u]):
+                    for j in range(h_terms[v]):
+                        at[terms] = (v_at[u, i] * h_slots + h_at[v, j]) * room * columns
+                        factor[terms] = v_factor[u, i] * h_factor[v, j]
+                        terms += 1
+                column = (v_part[u] * h_parts + h_part[v]) * C
+                for m in range(some, last):
+                    to = (((first + m) * YH + u) * YW + v) * C
+                    weighted_sum(flat_y, to, flat_M, m * columns + column, at, factor, terms, C)
+                    if bias.size:
+                        add_run(bias, 0, flat_y, to, C)
 
 
 @compiled(parallel=True)
@@ -336,7 +325,7 @@ def _evaluate(weight, shape, adjoint, first, count, v_taps, h_taps, v_G, h_G, U,
     for i in range(tap_at.size):
         tap_at[i] = (i % T * SOME + i // T) * width
     for thread in prange(threads):
-        taps = np.zeros(T * SOME * width, weight.dtype)  # (tap, row, column)
+        taps = aligned_like(weight, T * SOME * width)  # (tap, row, column)
         at, factor = np.empty(size * size, np.int64), np.empty(size * size, weight.dtype)
         for task in range(count * share * thread // threads, count * share * (thread + 1) // threads):
             panel, row = task // share, task % share * SOME
@@ -365,134 +354,84 @@ def _evaluate(weight, shape, adjoint, first, count, v_taps, h_taps, v_G, h_G, U,
 
 
 @compiled(parallel=True)
-def _multiply_points(V, U, M, first, count, parts, outer, pictures, v_first, h_first, by_panels, threads):
-    """For each pair of points, the rows of V at its slots times its U, to the columns of M of some panels.
+def _by_channels(x, grad, data, spread, points, back, chunks, o_chunks, strip, group, weight):
+    """All of it for one strip of channels after the other. A thread has some channels, or their kernels' gradients for some
+    outputs, for itself: what it reads it wrote itself."""
+    (N, _, _, C), O = x.shape, grad.shape[3]
+    parts, v_points, h_points = len(back[0]) * len(back[1]), len(back[2]), len(back[3])
+    for thread in prange(chunks * o_chunks):
+        first, end = _chunk(C, thread // o_chunks, chunks)
+        o, o_end = _chunk(O, thread % o_chunks, o_chunks)
+        outputs, room = o_end - o, min(group, N)
+        V, Y = _room(x, points, room, parts * strip), _room(x, points, room, outputs)
+        U = aligned_like(x, v_points * h_points * parts * strip * outputs)
+        U = U.reshape((v_points, h_points, parts * strip, outputs))
+        for channel in range(first, end, strip):
+            channels = min(strip, end - channel)
+            for n in range(0, N, group):
+                count = min(group, N - n)
+                _slots_from(x, n, count, channel, channels, data, V, 0, count * V.shape[0])
+                if channel == first or group < N:
+                    _slots_from(grad, n, count, o, outputs, spread, Y, 0, count * Y.shape[0])
+                _add_products(V, Y, U, parts, channels, count, points, n > 0)
+            _kernels_from(U, channel, channels, o, back, weight)
 
-    A thread has some panels, or its own pictures: what there is more of stays where it is.
-    """
-    v_slots, h_slots, room, row = V.shape
-    v_points, h_points, panels, K, width = U.shape
-    flat_V, flat_U, flat_M = V.reshape(-1), U.reshape(-1), M.reshape(-1)
-    channel, U_at = np.arange(K), np.arange(K) * width
-    points, here = v_points * h_points, count * parts
-    for thread in prange(threads):
-        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
-        begin, end = 0, points * here
-        if by_panels:
-            begin, end = end * thread // threads, end * (thread + 1) // threads
-        before, rows = -1, 0
-        for task in range(begin, end):
-            point, panel = (task % points, task // points) if by_panels else (task // here, task % here)
-            y, z, column = point // h_points, point % h_points, (first + panel // parts) * width
-            if point != before:
-                before, rows = point, 0
-                for a in range(v_first[y], v_first[y + 1]):
-                    for b in range(h_first[z], h_first[z + 1]):
-                        for some in range(0, pictures, TOGETHER):
-                            n, last = some, min(some + TOGETHER, pictures)
-                            if not by_panels:
-                                n, last = _own(thread, threads, pictures, v_slots, a, some)
-                            for n in range(n, last):
-                                slot = (a * h_slots + b) * room + n
-                                V_at[rows], M_at[rows] = slot * row, slot * M.shape[3]
-                                rows += 1
+
+@compiled()
+def _chunk(channels, chunk, chunks):
+    """The first channel of a chunk, and of the next: whole vectors."""
+    vectors = channels // LANES
+    return vectors * chunk // chunks * LANES, channels if chunk == chunks - 1 else vectors * (
+        chunk + 1
+    ) // chunks * LANES
+
+
+@compiled()
+def _add_products(V, Y, U, parts, channels, count, points, add):
+    """U[point, point, (part, c), o] (+)= Σ over the point's slots and the pictures of V·Y."""
+    v_points, h_points, K, O = U.shape
+    width, rows = panel_width(O, V.itemsize), parts * channels
+    V_column, U_at = np.arange(rows), np.arange(rows) * O
+    most = V.shape[0] * V.shape[1] * V.shape[2]
+    V_at, Y_at = np.empty(most, np.int64), np.empty(most, np.int64)
+    chunks = (rows + 255) // 256
+    chunk = (rows + chunks - 1) // chunks  # rows at a time
+    for point in range(v_points * h_points):
+        terms = _rows_of(point, points, count, V, Y, V_at, Y_at)
+        for begin in range(0, rows, chunk):
             multiply(
-                flat_V, 0, V_at, channel, flat_U, (point * panels + panel) * K * width, U_at, 0, width,
-                flat_M, panel % parts * outer + column, M_at, 0, rows, min(width, outer - column), 0, K,
-                NOTHING, flat_M, 0,
+                V.reshape(-1), 0, V_column, V_at, Y.reshape(-1), 0, Y_at, width, width, U.reshape(-1), point * K * O, U_at,
+                begin, min(chunk, rows - begin), O, 0, terms, ITSELF if add else NOTHING, U.reshape(-1), 0,
             )  # fmt: skip
 
 
-@compiled(parallel=True)
-def _out_of_slots(
-    M, first, count, v_at, v_factor, v_terms, v_part, h_at, h_factor, h_terms, h_part, h_parts, bias, y, threads
-):
-    """Aᵀ m, or Dᵀ m, on both axes: each pixel of y from a few slots, plus the bias."""
-    _, h_slots, room, columns = M.shape
-    YH, YW, C = y.shape[1:]
-    most = v_at.shape[1]
-    flat_M, flat_y = M.reshape(-1), y.reshape(-1)
-    for thread in prange(threads):
-        at, factor = np.empty(most * most, np.int64), np.empty(most * most, M.dtype)
-        for task in range((count + TOGETHER - 1) // TOGETHER * YH):
-            u = task % YH
-            begin, end = _own(thread, threads, count, YH, u, task // YH * TOGETHER)
-            for v in range(YW if begin < end else 0):
-                terms = 0
-                for i in range(v_terms[u]):
-                    for j in range(h_terms[v]):
-                        at[terms] = (v_at[u, i] * h_slots + h_at[v, j]) * room * columns
-                        factor[terms] = v_factor[u, i] * h_factor[v, j]
-                        terms += 1
-                column = (v_part[u] * h_parts + h_part[v]) * C
-                for n in range(begin, end):
-                    to = (((first + n) * YH + u) * YW + v) * C
-                    weighted_sum(flat_y, to, flat_M, n * columns + column, at, factor, terms, C)
-                    if bias.size:
-                        add_run(bias, 0, flat_y, to, C)
+@compiled()
+def _kernels_from(U, channel, channels, first, back, weight):
+    """Gᵀ on both axes: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[point, point, (part, c), o].
 
-
-@compiled(parallel=True)
-def _accumulate_points(V, Y, U, C, channel, channels, count, add, v_first, h_first, threads):
-    """U[half, point, point, (c, part), o] (+)= Σ over the point's slots and half of the pictures of V·Y, for some channels."""
-    v_slots, h_slots, room, row = V.shape
-    halves, v_points, h_points, K, O = U.shape
-    width = panel_width(O, V.itemsize)
-    flat_V, flat_Y, flat_U = V.reshape(-1), Y.reshape(-1), U.reshape(-1)
-    parts, points = (row - SKEW) // C, v_points * h_points
-    used = channels * parts  # rows of U
-    V_column, U_at = np.empty(used, np.int64), np.arange(used) * O
-    for r in range(used):
-        V_column[r] = r % parts * C + channel + r // parts
-    chunks = (used + 255) // 256
-    chunk = (used + chunks - 1) // chunks  # of them at a time
-    tasks = halves * chunks * points
-    for thread in prange(threads):
-        V_at, Y_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
-        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
-            point, begin, half = task % points, task // points % chunks * chunk, task // (points * chunks)
-            y, z, rows = point // h_points, point % h_points, 0
-            for a in range(v_first[y], v_first[y + 1]):
-                for b in range(h_first[z], h_first[z + 1]):
-                    for n in range(count * half // halves, count * (half + 1) // halves):
-                        slot = (a * h_slots + b) * room + n
-                        V_at[rows], Y_at[rows] = slot * row, slot * Y.shape[3]
-                        rows += 1
-            to = (half * points + point) * K * O
-            if rows:
-                multiply(
-                    flat_V, 0, V_column, V_at, flat_Y, 0, Y_at, width, width, flat_U, to, U_at,
-                    begin, min(chunk, used - begin), O, 0, rows, ITSELF if add else NOTHING, flat_U, 0,
-                )  # fmt: skip
-            elif not add:
-                flat_U[to + begin * O : to + min(begin + chunk, used) * O] = 0
-
-
-@compiled(parallel=True)
-def _collect(U, channel, channels, v_taps, h_taps, v_G, h_G, weight, threads):
-    """Gᵀ on both axes, and both halves: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[half, point, point, (c, part), o]."""
-    O, C, k, _ = weight.shape
-    halves, v_points, h_points, K, _ = U.shape
-    v_parts, size = v_taps.shape
-    h_parts, T = h_taps.shape[0], k * k
-    flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), np.arange(O) * C * T
-    blocks = (channels + SOME - 1) // SOME
-    for thread in prange(threads):
-        taps = np.empty(SOME * T * O, U.dtype)
-        at, factor = np.empty(halves * v_points * h_points, np.int64), np.empty(halves * v_points * h_points, U.dtype)
-        for first in range(blocks * thread // threads * SOME, min(channels, blocks * (thread + 1) // threads * SOME), SOME):
-            here = min(SOME, channels - first)
-            for i in range(here):
-                for part in range(v_parts * h_parts):
-                    row = (first + i) * v_parts * h_parts + part
-                    for a in range(size):
-                        for b in range(size):
-                            terms = 0
-                            for point in range(halves * v_points * h_points):
-                                f = v_G[point // h_points % v_points, a] * h_G[point % h_points, b]
+    For channels `channel`, … and outputs `first`, ….
+    """
+    _, C, k, _ = weight.shape
+    v_points, h_points, K, O = U.shape
+    v_taps, h_taps, v_G, h_G = back
+    (v_parts, size), h_parts, T = v_taps.shape, h_taps.shape[0], k * k
+    flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), (first + np.arange(O)) * C * T
+    taps = aligned_like(U, SOME * T * O)
+    at, factor = np.empty(v_points * h_points, np.int64), np.empty(v_points * h_points, U.dtype)
+    for c in range(0, channels, SOME):
+        here = min(SOME, channels - c)
+        for i in range(here):
+            for part in range(v_parts * h_parts):
+                row = part * channels + c + i
+                for a in range(size):
+                    for b in range(size):
+                        terms = 0
+                        for y in range(v_points):
+                            for z in range(h_points):
+                                f = v_G[y, a] * h_G[z, b]
                                 if f != 0:
-                                    at[terms], factor[terms] = (point * K + row) * O, f
+                                    at[terms], factor[terms] = ((y * h_points + z) * K + row) * O, f
                                     terms += 1
-                            tap = i * T + v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
-                            weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
-            transpose(taps, 0, O, here * T, O, flat_weight, (channel + first) * T, weight_at, 0)
+                        tap = i * T + v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
+                        weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
+        transpose(taps, 0, O, here * T, O, flat_weight, (channel + c) * T, weight_at, 0)
