@@ -33,13 +33,11 @@ the channels of one matrix product.
 The factors are 0, ±1 and ½ alone, so little precision is lost: the error is about twice that of the ordinary sum.
 """
 
-import math
-
 import numpy as np
 from numba import prange
 
 from .compile import compiled
-from .layout import aligned, aligned_like, flat, transpose
+from .layout import aligned_like, flat, transpose
 from .matmul import multiply, panel_width
 from .tile import ITSELF, NOTHING, REGISTER_BYTES, add_run
 from .weighted_sum import weighted_sum
@@ -49,9 +47,10 @@ Pair = tuple[int, int]
 
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
 OWN = 3 << 18  # numbers of transformed pictures that a thread has at a time, about
-GROUP = 5 << 18  # that all threads have together, where they share them
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
-STRIP = 1 << 20  # numbers of a transformed kernel at a time, likewise
+STRIP = 1 << 20  # numbers of a transformed kernel that a thread has at a time
+PRODUCTS = 26  # in the time in which a transform makes one number
+SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 LANES = REGISTER_BYTES // 4  # numbers in a vector, at most
 SOME = 8  # channels whose taps are sorted at a time
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
@@ -98,38 +97,45 @@ def _convolve(x, weight, adjoint, padding, bias, y, threads):
     v, h = (cut(k, *((n, m) if adjoint else (m, n)), p) for m, n, p in zip(x_size, y_size, padding))
     parts = len(v.taps) * len(h.taps)
     x_parts, y_parts = (1, parts) if adjoint else (parts, 1)
-    K, columns, slots = x_parts * inner, y_parts * outer, (v.first_slot[-1], h.first_slot[-1])
     width = panel_width(outer, y.itemsize)
     while adjoint and outer % width:  # a panel belongs to one part
         width //= 2
-    panels = -(-outer // width)
-    taps, row = np.ascontiguousarray(weight).reshape(-1), np.empty(0, x.dtype) if bias is None else flat(bias)
+    panels, rows = -(-outer // width), v.first_slot[-1] * h.first_slot[-1] * x_parts * inner
+    numbers = len(v.G) * len(h.G) * x_parts * inner * y_parts * width  # of U, for a panel
+    shares = _shares(N, panels, rows, numbers, y_parts * width, threads)
+    mine, own_panels = -(-N // shares[0]), -(-panels // shares[1])
+    strip = max(1, min(own_panels, STRIP // numbers))
+    group = _group(mine, rows + v.first_slot[-1] * h.first_slot[-1] * strip * y_parts * width, strip < own_panels)
     into, out_of = (v.spread + h.spread, v.back + h.back) if adjoint else (v.data + h.data, v.sums + h.sums)
-    points = v.first_slot, h.first_slot
+    points, kernel = (v.first_slot, h.first_slot), (v.taps, h.taps, v.G, h.G)
+    row = np.empty(0, x.dtype) if bias is None else flat(bias)
+    _convolve_shares(
+        x,
+        np.ascontiguousarray(weight),
+        adjoint,
+        into,
+        points,
+        kernel,
+        out_of,
+        row,
+        y,
+        width,
+        y_parts,
+        *shares,
+        strip,
+        group,
+    )
 
-    def evaluate(panel, count, U):
-        _evaluate(taps, weight.shape, adjoint, panel, count, v.taps, h.taps, v.G, h.G, U, threads)
 
-    numbers = len(v.G) * len(h.G) * K  # of a column of U
-    if N >= threads and numbers * columns < slots[0] * slots[1] * N * (K + columns):
-        U = _empty((len(v.G), len(h.G), panels * y_parts, K, width), x.dtype)
-        evaluate(0, panels, U)
-        room = max(1, min(-(-N // threads), OWN // (slots[0] * slots[1] * (K + columns))))
-        _by_pictures(x, into, U, y_parts, points, out_of, len(h.taps), row, y, room, threads)
-        return
-    strip = max(1, min(panels, STRIP // (numbers * width * y_parts)))
-    U = _empty((len(v.G), len(h.G), strip * y_parts, K, width), x.dtype)
-    group = _group(N, slots[0] * slots[1] * parts * (outer if adjoint else inner))
-    V, M = _empty((*slots, group, K + SKEW), x.dtype), _empty((*slots, group, columns + SKEW), x.dtype)
-    for first in range(0, N, group):
-        count = min(group, N - first)
-        _into_slots(x, first, count, into, V, threads)
-        for panel in range(0, panels, strip):
-            here = min(strip, panels - panel)
-            if first == 0 or strip < panels:
-                evaluate(panel, here, U)
-            _by_panels(V, U, M, panel, here, y_parts, outer, count, points, threads)
-        _out_of_slots(M, first, count, out_of, len(h.taps), row, y, threads)
+def _shares(N: int, panels: int, rows: int, numbers: int, columns: int, threads: int) -> Pair:
+    """In how many parts to cut the pictures, and the panels, so that a thread takes as little time as possible."""
+
+    def time(shares: Pair) -> float:
+        pictures, mine = -(-N // shares[0]), -(-panels // shares[1])
+        return pictures * rows * mine * columns / PRODUCTS + pictures * rows + mine * numbers
+
+    possible = [(p, q) for p in range(1, min(threads, N) + 1) for q in range(1, min(threads // p, panels) + 1)]
+    return min(possible, key=time)
 
 
 def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, padding: Pair, threads: int) -> np.ndarray:
@@ -140,7 +146,7 @@ def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, paddi
     chunks = min(threads, C // LANES)  # of the channels
     chunks = chunks, max(1, min(threads // chunks, O // LANES))  # and of the outputs'
     strip = max(LANES, min(-(-C // chunks[0]), OWN // (points * parts * O) * chunks[1]) // LANES * LANES)
-    group = _group(N, slots * (parts * strip + O // chunks[1]))
+    group = _group(N, slots * (parts * strip + O // chunks[1]), strip < -(-C // chunks[0]))
     weight = np.empty((O, C, *kernel_size), x.dtype)
     points = v.first_slot, h.first_slot
     back = v.taps, h.taps, v.G, h.G
@@ -148,14 +154,10 @@ def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, paddi
     return weight
 
 
-def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    return aligned(math.prod(shape), dtype).reshape(shape)
-
-
-def _group(N: int, numbers: int) -> int:
-    """How many of N pictures to work on at a time, when each takes so many numbers."""
-    groups = -(-N * numbers // GROUP)
-    return max(1, -(-N // max(1, groups)))
+def _group(N: int, numbers: int, again: bool) -> int:
+    """How many of N pictures to work on at a time, when each takes so many numbers; more if they had to be worked out again."""
+    groups = max(1, -(-N * numbers // (2 * OWN if again else OWN)))
+    return -(-N // groups)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -164,55 +166,38 @@ def _group(N: int, numbers: int) -> int:
 
 
 @compiled(parallel=True)
-def _by_pictures(x, into, U, parts, points, out_of, h_parts, bias, y, room, threads):
-    """All of it for one picture after the other: a thread writes nothing that another one reads."""
-    N, outer = len(x), y.shape[3]
-    v_points, h_points, panels, K, width = U.shape
-    v_slots, h_slots = points[0][-1], points[1][-1]
-    for thread in prange(threads):
-        V, M = _room(x, points, room, K), _room(x, points, room, parts * outer)
-        V_at, M_at = np.empty(v_slots * h_slots * room, np.int64), np.empty(v_slots * h_slots * room, np.int64)
-        end = N * (thread + 1) // threads
-        for first in range(N * thread // threads, end, room):
-            count = min(room, end - first)
-            _slots_from(x, first, count, 0, x.shape[3], into, V, 0, count * v_slots)
-            for point in range(v_points * h_points):
-                rows = _rows_of(point, points, count, V, M, V_at, M_at)
-                for panel in range(panels):
-                    column, part = panel // parts * width, panel % parts
-                    _multiply(V, V_at, U, point, panel, M, M_at, part * outer + column, rows, outer - column)
-            _pixels_from(M, first, count, out_of, h_parts, bias, y, 0, count * y.shape[1])
-
-
-@compiled(parallel=True)
-def _into_slots(x, first, count, into, V, threads):
-    units = count * V.shape[0]
-    for thread in prange(threads):
-        begin, end = units * thread // threads, units * (thread + 1) // threads
-        _slots_from(x, first, count, 0, x.shape[3], into, V, begin, end)
-
-
-@compiled(parallel=True)
-def _by_panels(V, U, M, first, count, parts, outer, pictures, points, threads):
-    """For each pair of points, the rows of V at its slots times its U, to the columns of M of some panels."""
-    v_points, h_points, _, K, width = U.shape
-    rows_at_most = V.shape[0] * V.shape[1] * V.shape[2]
-    tasks = v_points * h_points * count * parts
-    for thread in prange(threads):
-        V_at, M_at = np.empty(rows_at_most, np.int64), np.empty(rows_at_most, np.int64)
-        for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
-            point, panel = task % (v_points * h_points), task // (v_points * h_points)
-            rows = _rows_of(point, points, pictures, V, M, V_at, M_at)
-            column, part = (first + panel // parts) * width, panel % parts
-            _multiply(V, V_at, U, point, panel, M, M_at, part * outer + column, rows, outer - column)
-
-
-@compiled(parallel=True)
-def _out_of_slots(M, first, count, out_of, h_parts, bias, y, threads):
-    units = count * y.shape[1]
-    for thread in prange(threads):
-        begin, end = units * thread // threads, units * (thread + 1) // threads
-        _pixels_from(M, first, count, out_of, h_parts, bias, y, begin, end)
+def _convolve_shares(
+    x, weight, adjoint, into, points, kernel, out_of, bias, y, width, parts, shares, panel_shares, strip, group
+):
+    """Each share of the pictures with each share of the panels. A thread reads nothing that another one wrote."""
+    N, outer, K = len(x), y.shape[3], into[0].shape[0] * into[3].shape[0] * x.shape[3]
+    v_points, h_points, panels = len(kernel[2]), len(kernel[3]), (outer + width - 1) // width
+    for thread in prange(shares * panel_shares):
+        share, panel_share = thread // panel_shares, thread % panel_shares
+        first, end = N * share // shares, N * (share + 1) // shares
+        first_panel, last_panel = panels * panel_share // panel_shares, panels * (panel_share + 1) // panel_shares
+        U = aligned_like(x, v_points * h_points * strip * parts * K * width)
+        U = U.reshape((v_points, h_points, strip * parts, K, width))
+        V, M = _room(x, points, group, K), _room(x, points, group, parts * strip * width)
+        V_at, M_at = np.empty(V.size // V.shape[3], np.int64), np.empty(V.size // V.shape[3], np.int64)
+        for panel in range(first_panel, last_panel, strip):
+            count = min(strip, last_panel - panel)
+            columns = min(count * width, outer - panel * width)
+            _evaluate(weight, adjoint, panel, count, kernel, U)
+            for n in range(first, end, group):
+                pictures = min(group, end - n)
+                if panel == first_panel or group < end - first:
+                    _slots_from(x, n, pictures, 0, x.shape[3], into, V)
+                for point in range(v_points * h_points):
+                    rows = _rows_of(point, points, pictures, V, M, V_at, M_at)
+                    for each in range(count * parts):
+                        at, part = each // parts * width, each % parts
+                        multiply(
+                            V.reshape(-1), 0, V_at, np.arange(K), U.reshape(-1), (point * strip * parts + each) * K * width,
+                            np.arange(K) * width, 0, width, M.reshape(-1), part * strip * width + at, M_at,
+                            0, rows, min(width, columns - at), 0, K, NOTHING, bias, 0,
+                        )  # fmt: skip
+                _pixels_from(M, n, pictures, panel * width, columns, strip * width, out_of, len(kernel[1]), bias, y)
 
 
 @compiled()
@@ -223,17 +208,8 @@ def _room(x, points, pictures, columns):
 
 
 @compiled()
-def _among(begin, end, rows, row, n, count):
-    """Of TOGETHER pictures from n on, those whose row `row` is among rows begin, …, end − 1 of all pictures, one after the other."""
-    return max(n, (begin - row + rows - 1) // rows), min(n + TOGETHER, count, (end - row + rows - 1) // rows)
-
-
-@compiled()
-def _slots_from(x, first, count, channel, channels, into, V, begin, end):
-    """D d, or A ŷ, on both axes: V[slot, slot, n, (part, channel)], each from a few pixels.
-
-    For some of the channels, and some units (n, slot).
-    """
+def _slots_from(x, first, count, channel, channels, into, V):
+    """D d, or A ŷ, on both axes, for some channels: V[slot, slot, n, (part, channel)], each from a few pixels."""
     H, W, C = x.shape[1:]
     v_at, v_factor, v_terms, h_at, h_factor, h_terms = into
     v_parts, v_slots, most = v_at.shape
@@ -241,10 +217,10 @@ def _slots_from(x, first, count, channel, channels, into, V, begin, end):
     room, row = V.shape[2:]
     flat_x, flat_V = x.reshape(-1), V.reshape(-1)
     at, factor = np.empty(most * most, np.int64), np.empty(most * most, x.dtype)
-    for n in range(0, count, TOGETHER):
+    for begin in range(0, count, TOGETHER):
+        end = min(begin + TOGETHER, count)
         for a in range(v_slots):
-            some, last = _among(begin, end, v_slots, a, n, count)
-            for b in range(h_slots if some < last else 0):
+            for b in range(h_slots):
                 for part in range(v_parts * h_parts):
                     p, q, terms = part // h_parts, part % h_parts, 0
                     for i in range(v_terms[p, a]):
@@ -252,9 +228,9 @@ def _slots_from(x, first, count, channel, channels, into, V, begin, end):
                             at[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C
                             factor[terms] = v_factor[p, a, i] * h_factor[q, b, j]
                             terms += 1
-                    for m in range(some, last):
-                        to = ((a * h_slots + b) * room + m) * row + part * channels
-                        weighted_sum(flat_V, to, flat_x, (first + m) * H * W * C + channel, at, factor, terms, channels)
+                    for n in range(begin, end):
+                        to = ((a * h_slots + b) * room + n) * row + part * channels
+                        weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C + channel, at, factor, terms, channels)
 
 
 @compiled()
@@ -272,70 +248,59 @@ def _rows_of(point, points, count, V, M, V_at, M_at):
 
 
 @compiled()
-def _multiply(V, V_at, U, point, panel, M, M_at, column, rows, columns):
-    """M's rows = V's rows times a panel of U."""
-    panels, K, width = U.shape[2:]
-    multiply(
-        V.reshape(-1), 0, V_at, np.arange(K), U.reshape(-1), (point * panels + panel) * K * width, np.arange(K) * width,
-        0, width, M.reshape(-1), column, M_at, 0, rows, min(width, columns), 0, K, NOTHING, M.reshape(-1), 0,
-    )  # fmt: skip
-
-
-@compiled()
-def _pixels_from(M, first, count, out_of, h_parts, bias, y, begin, end):
-    """Aᵀ m, or Dᵀ m, on both axes: each pixel of y from a few slots, plus the bias, for some units (n, row of pixels)."""
+def _pixels_from(M, first, count, channel, channels, part_columns, out_of, h_parts, bias, y):
+    """Aᵀ m, or Dᵀ m, on both axes, for some channels: each pixel of y from a few slots, plus the bias."""
     _, h_slots, room, columns = M.shape
     YH, YW, C = y.shape[1:]
     v_at, v_factor, v_terms, v_part, h_at, h_factor, h_terms, h_part = out_of
     most = v_at.shape[1]
     flat_M, flat_y = M.reshape(-1), y.reshape(-1)
     at, factor = np.empty(most * most, np.int64), np.empty(most * most, M.dtype)
-    for n in range(0, count, TOGETHER):
+    for begin in range(0, count, TOGETHER):
+        end = min(begin + TOGETHER, count)
         for u in range(YH):
-            some, last = _among(begin, end, YH, u, n, count)
-            for v in range(YW if some < last else 0):
+            for v in range(YW):
                 terms = 0
                 for i in range(v_terms[u]):
                     for j in range(h_terms[v]):
                         at[terms] = (v_at[u, i] * h_slots + h_at[v, j]) * room * columns
                         factor[terms] = v_factor[u, i] * h_factor[v, j]
                         terms += 1
-                column = (v_part[u] * h_parts + h_part[v]) * C
-                for m in range(some, last):
-                    to = (((first + m) * YH + u) * YW + v) * C
-                    weighted_sum(flat_y, to, flat_M, m * columns + column, at, factor, terms, C)
+                column = (v_part[u] * h_parts + h_part[v]) * part_columns
+                for n in range(begin, end):
+                    to = (((first + n) * YH + u) * YW + v) * C + channel
+                    weighted_sum(flat_y, to, flat_M, n * columns + column, at, factor, terms, channels)
                     if bias.size:
-                        add_run(bias, 0, flat_y, to, C)
+                        add_run(bias, channel, flat_y, to, channels)
 
 
-@compiled(parallel=True)
-def _evaluate(weight, shape, adjoint, first, count, v_taps, h_taps, v_G, h_G, U, threads):
+@compiled()
+def _evaluate(weight, adjoint, first, count, kernel, U):
     """G g on both axes, some panels of it: U[point, point, panel, row, column].
 
     Rows are (part, c) and columns o; of the adjoint, rows are o and columns (part, c), with a panel for each part.
     """
-    O, C, k, _ = shape
-    v_parts, size = v_taps.shape
-    h_parts, T = h_taps.shape[0], k * k
+    O, C, k, _ = weight.shape
+    v_taps, h_taps, v_G, h_G = kernel
+    (v_parts, size), h_parts, T = v_taps.shape, h_taps.shape[0], k * k
     v_points, h_points, panels, K, width = U.shape
     inner, outer = (O, C) if adjoint else (C, O)
-    share = (inner + SOME - 1) // SOME
-    flat_U = U.reshape(-1)
+    flat_U, flat_weight = U.reshape(-1), weight.reshape(-1)
     tap_at = np.empty(T if adjoint else SOME * T, np.int64)  # of W's (tap) or (c, tap), in `taps`
     for i in range(tap_at.size):
         tap_at[i] = (i % T * SOME + i // T) * width
-    for thread in prange(threads):
-        taps = aligned_like(weight, T * SOME * width)  # (tap, row, column)
-        at, factor = np.empty(size * size, np.int64), np.empty(size * size, weight.dtype)
-        for task in range(count * share * thread // threads, count * share * (thread + 1) // threads):
-            panel, row = task // share, task % share * SOME
-            column = (first + panel) * width
-            rows, columns = min(SOME, inner - row), min(width, outer - column)
+    taps = aligned_like(weight, T * SOME * width)  # (tap, row, column)
+    at, factor = np.empty(size * size, np.int64), np.empty(size * size, weight.dtype)
+    for panel in range(count):
+        column = (first + panel) * width
+        columns = min(width, outer - column)
+        for row in range(0, inner, SOME):
+            rows = min(SOME, inner - row)
             if adjoint:
                 for i in range(rows):
-                    transpose(weight, ((row + i) * C + column) * T, T, columns, T, taps, i * width, tap_at, 0)
+                    transpose(flat_weight, ((row + i) * C + column) * T, T, columns, T, taps, i * width, tap_at, 0)
             else:
-                transpose(weight, (column * C + row) * T, C * T, columns, rows * T, taps, 0, tap_at, 0)
+                transpose(flat_weight, (column * C + row) * T, C * T, columns, rows * T, taps, 0, tap_at, 0)
             for part in range(v_parts * h_parts):
                 for y in range(v_points):
                     for z in range(h_points):
@@ -370,9 +335,9 @@ def _by_channels(x, grad, data, spread, points, back, chunks, o_chunks, strip, g
             channels = min(strip, end - channel)
             for n in range(0, N, group):
                 count = min(group, N - n)
-                _slots_from(x, n, count, channel, channels, data, V, 0, count * V.shape[0])
+                _slots_from(x, n, count, channel, channels, data, V)
                 if channel == first or group < N:
-                    _slots_from(grad, n, count, o, outputs, spread, Y, 0, count * Y.shape[0])
+                    _slots_from(grad, n, count, o, outputs, spread, Y)
                 _add_products(V, Y, U, parts, channels, count, points, n > 0)
             _kernels_from(U, channel, channels, o, back, weight)
 
