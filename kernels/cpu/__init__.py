@@ -15,9 +15,10 @@ by the shapes, or so that the cut makes no difference: the results do not depend
 from .activation import leaky_relu, leaky_relu_backward
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .fold import fold, unfold
+from .layout import contiguous
 from .matmul import matmul
 from .memory import keep_freed_memory
-from .norm import batch_norm, batch_norm_backward, scale_and_shift
+from .norm import batch_norm, batch_norm_backward, channel_sum, scale_and_shift
 from .optim import adam, rmsprop, sgd
 from .pool import max_pool2d, max_pool2d_backward, sum_pool2d, sum_pool2d_backward
 from .reduce import amax, amax_backward
@@ -28,6 +29,8 @@ __all__ = [
     "amax_backward",
     "batch_norm",
     "batch_norm_backward",
+    "channel_sum",
+    "contiguous",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_weight_grad",

@@ -43,11 +43,40 @@ def channels_last(x: np.ndarray) -> np.ndarray:
            [1., 4.],
            [2., 5.]])
     """
-    if not x.flags.c_contiguous or x.dtype.char not in "fd" or 1 in x.shape[1:2]:
+    if not x.flags.c_contiguous or x.dtype.char not in "fd" or 1 in x.shape[1:2] or not x.size:
         return np.require(x.transpose(0, 2, 3, 1), requirements=["C", "A", "W"])
     N, C, H, W = x.shape
     y = np.empty((N, H, W, C), x.dtype)
     _transpose_pictures(flat(x), flat(y), N, C, H * W, threads_for(x.nbytes // 10))
+    return y
+
+
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """x in C order; a copy, unless its memory lies that way.
+
+    Parameters
+    ----------
+    x : array
+
+    Returns
+    -------
+    array of the shape of x
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigan.kernels.cpu import contiguous
+    >>> contiguous(np.eye(2).T).flags.c_contiguous
+    True
+    """
+    if x.ndim != 4 or x.flags.c_contiguous or x.dtype.char not in "fd":
+        return np.ascontiguousarray(x)
+    N, C, H, W = x.shape
+    pixels = x.transpose(0, 2, 3, 1)
+    if not pixels.flags.c_contiguous or not x.size:
+        return np.ascontiguousarray(x)
+    y = np.empty(x.shape, x.dtype)
+    _transpose_pictures(flat(pixels), flat(y), N, H * W, C, threads_for(x.nbytes // 10))
     return y
 
 
@@ -77,14 +106,5 @@ def _transpose_pictures(x, y, N, rows, columns, threads):
     for thread in prange(threads):
         for task in range(N * shares * thread // threads, N * shares * (thread + 1) // threads):
             n, first = task // shares, task % shares * share
-            transpose(
-                x,
-                n * rows * columns + first,
-                columns,
-                rows,
-                min(share, columns - first),
-                y,
-                n * rows * columns,
-                at,
-                first,
-            )
+            here = min(share, columns - first)
+            transpose(x, n * rows * columns + first, columns, rows, here, y, n * rows * columns, at, first)

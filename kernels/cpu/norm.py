@@ -1,4 +1,4 @@
-"""Batch normalisation and its gradient, compiled, with LeakyReLU in the same pass. Imports only NumPy and Numba.
+"""Batch normalisation and its gradient, with LeakyReLU in the same pass, and sums of channels. Imports only NumPy and Numba.
 
 The loops see pictures as a matrix, in either of the two ways in which they lie in memory, so nothing is copied:
 
@@ -18,12 +18,15 @@ from numba import prange
 
 from .activation import leaky, leaky_grad
 from .compile import compiled
+from .layout import channels_last as to_channels_last
+from .layout import contiguous
 from .threads import threads_for
 
 WIDE = 512  # numbers in a wide row, at most: a short loop is over before it is fast
 UNROLLED = 8  # rows that are added up in registers, before the sums in memory are touched
 PART = 2**16  # numbers in a part, whose sums one thread makes, at least
 PARTS = 32  # at most
+SMALL = 2**14  # numbers: with fewer, NumPy adds them up sooner than a routine is called
 
 # Sums may be taken in any order, which lets them be vectorised. NaN and infinity keep their meaning.
 _ANY_ORDER = {"reassoc"}
@@ -156,6 +159,30 @@ def batch_norm_backward(
     return _as_pictures(grad_x, channels_last, x.shape), grad_weight.astype(x.dtype), grad_bias.astype(x.dtype)
 
 
+def channel_sum(x: np.ndarray) -> np.ndarray:
+    """The sum of each channel over all pictures, ``y[c] = Σ x[n, c, ...]``: what comes back to a bias.
+
+    Parameters
+    ----------
+    x : floating array of shape (N, C, ...)
+
+    Returns
+    -------
+    array of shape (C,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigan.kernels.cpu import channel_sum
+    >>> channel_sum(np.array([[1.0, 5.0], [7.0, 2.0]]))
+    array([8., 7.])
+    """
+    if x.size < SMALL:
+        return x.sum(axis=(0, *range(2, x.ndim)))
+    matrix, channels_last = _as_matrix(x)
+    return _channel_sum(matrix, x.shape[1], channels_last, threads_for(x.nbytes / 20)).astype(x.dtype)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The routines, on matrices and vectors (C,)
 # ---------------------------------------------------------------------------------------------------------------------
@@ -173,6 +200,13 @@ def _batch_norm(x, weight, bias, eps, slope, channels_last, threads):
     mean = origin + total / m
     var = np.maximum(squares / m - (total / m) ** 2, 0.0)
     return _normalise(x, mean, weight / np.sqrt(var + eps), bias, slope, channels_last, threads), mean, var
+
+
+@compiled()
+def _channel_sum(x, C, channels_last, threads):
+    sums = _room_for_sums(x, C, channels_last)
+    _plain_sums(x, sums, C, channels_last, threads)
+    return _add_up(sums, C)[0]
 
 
 @compiled()
@@ -302,6 +336,47 @@ def _row_sums(x, origin, sums):
 
 
 @compiled(parallel=True)
+def _plain_sums(x, sums, C, channels_last, threads):
+    """Σ x; the second column of `sums` stays 0."""
+    parts = len(sums) // C if channels_last else len(x)
+    for t in prange(threads):
+        for p in range(t * parts // threads, (t + 1) * parts // threads):
+            if channels_last:
+                a, b = p * len(x) // parts, (p + 1) * len(x) // parts
+                _plain_column_sums(x[a:b], sums[p * C : (p + 1) * C])
+            else:
+                sums[p, 0] = _plain_row_sum(x[p])
+
+
+@compiled(fastmath=_ANY_ORDER)
+def _plain_column_sums(x, sums):
+    wide = np.zeros((2, x.shape[1]))
+    unrolled = len(x) // UNROLLED * UNROLLED
+    for a in range(0, unrolled, UNROLLED):
+        _add_plain_rows(x[a : a + UNROLLED], UNROLLED, wide[0])
+    for a in range(unrolled, len(x)):
+        _add_plain_rows(x[a:], 1, wide[0])
+    _fold(wide, sums)
+
+
+@compiled(fastmath=_ANY_ORDER)
+def _add_plain_rows(x, rows, total):
+    for c in range(x.shape[1]):
+        s = x.dtype.type(0)
+        for a in range(rows):
+            s += x[a, c]
+        total[c] += s
+
+
+@compiled(fastmath=_ANY_ORDER)
+def _plain_row_sum(x):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i]
+    return total
+
+
+@compiled(parallel=True)
 def _fill_scaled(x, mean, scale, shift, slope, y, channels_last, threads):
     """y = leaky(scale·(x − μ) + shift)"""
     for t in prange(threads):
@@ -416,7 +491,9 @@ def _as_matrix(x: np.ndarray, channels_last: bool | None = None) -> tuple[np.nda
     pixels = x.transpose(0, *range(2, x.ndim), 1)
     if channels_last is None:
         channels_last = pixels.flags.c_contiguous
-    x = pixels if channels_last else x
+    if channels_last and x.ndim == 4:
+        pixels = to_channels_last(x)
+    x = pixels if channels_last else contiguous(x)
     x = x if x.flags.carray else x.copy()
     if not channels_last:
         return x.reshape(N * C, math.prod(trailing)), False

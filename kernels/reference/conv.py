@@ -31,10 +31,18 @@ import numpy as np
 Pair = tuple[int, int]
 
 
-def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> np.ndarray:
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: np.ndarray | None = None,
+) -> np.ndarray:
     """Cross-correlate pictures with a bank of kernels.
 
-    ``y[n, o, u, v] = Σ W[o, c, i, j] · x[n, c, row, col]``
+    ``y[n, o, u, v] = bias[o] + Σ W[o, c, i, j] · x[n, c, row, col]``
 
     over all (c, i, j), with ``row = u·stride + i·dilation − padding`` and ``col = v·stride + j·dilation − padding``;
     pixels outside the picture count as 0. The channels are split into `groups` that do not see each other.
@@ -45,6 +53,7 @@ def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilat
     weight : array of shape (Cout, Cin / groups, kh, kw)
     stride, padding, dilation : pairs of ints
     groups : int
+    bias : array of shape (Cout,), optional
 
     Returns
     -------
@@ -69,7 +78,7 @@ def conv2d(x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilat
     for i, j in np.ndindex(kh, kw):
         rows, cols = _met(i, j, (OH, OW), stride, dilation)
         y += np.einsum("goc,ngcuv->ngouv", weight[..., i, j], x[..., rows, cols])
-    return y.reshape(N, Cout, OH, OW)
+    return _plus(y.reshape(N, Cout, OH, OW), bias)
 
 
 def conv2d_input_grad(
@@ -80,13 +89,14 @@ def conv2d_input_grad(
     padding: Pair,
     dilation: Pair,
     groups: int,
+    bias: np.ndarray | None = None,
 ) -> np.ndarray:
     """Send an output's gradient back to the input: the adjoint of `conv2d` in `x`, the transposed convolution.
 
-    ``x̂[n, c, row, col] = Σ W[o, c, i, j] · g[n, o, u, v]``
+    ``x̂[n, c, row, col] = bias[c] + Σ W[o, c, i, j] · g[n, o, u, v]``
 
     over all (o, i, j, u, v) that lead to (row, col) as in `conv2d`. Every g-pixel stamps the kernel, times
-    its value, onto x̂; where stamps overlap they add. Pixels that no window touched get 0.
+    its value, onto x̂; where stamps overlap they add. Pixels that no window touched get 0, or the bias.
 
     Parameters
     ----------
@@ -96,6 +106,8 @@ def conv2d_input_grad(
         (H, W). With a stride, several sizes lead to the same (OH, OW), so it has to be said which is meant.
     stride, padding, dilation : pairs of ints
     groups : int
+    bias : array of shape (Cin,), optional
+        of the transposed convolution
 
     Returns
     -------
@@ -118,7 +130,7 @@ def conv2d_input_grad(
     for i, j in np.ndindex(kh, kw):
         rows, cols = _met(i, j, (OH, OW), stride, dilation)
         x[..., rows, cols] += np.einsum("goc,ngouv->ngcuv", weight[..., i, j], grad)
-    return x[..., ph : ph + H, pw : pw + W].reshape(N, groups * group_size, H, W)
+    return _plus(x[..., ph : ph + H, pw : pw + W].reshape(N, groups * group_size, H, W), bias)
 
 
 def conv2d_weight_grad(
@@ -239,6 +251,10 @@ def _met(i: int, j: int, output_size: Pair, stride: Pair, dilation: Pair) -> tup
         slice(top, top + stride[0] * (output_size[0] - 1) + 1, stride[0]),
         slice(left, left + stride[1] * (output_size[1] - 1) + 1, stride[1]),
     )
+
+
+def _plus(pictures: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    return pictures if bias is None else pictures + bias[:, None, None]
 
 
 def _output_size(input_size, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:

@@ -70,7 +70,7 @@ class Conv2d(Function):
         self.geometry = geometry
 
     def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
-        return _plus_bias(backend.kernels().conv2d(x, weight, *self.geometry.steps), *bias)
+        return backend.kernels().conv2d(x, weight, *self.geometry.steps, *bias)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = self.inputs[:2]
@@ -88,7 +88,7 @@ class Conv2dInputGrad(Function):
         self.geometry, self.input_size = geometry, input_size
 
     def forward(self, y: Array, weight: Array, *bias: Array) -> Array:
-        return _plus_bias(backend.kernels().conv2d_input_grad(y, weight, self.input_size, *self.geometry.steps), *bias)
+        return backend.kernels().conv2d_input_grad(y, weight, self.input_size, *self.geometry.steps, *bias)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         y, weight = self.inputs[:2]
@@ -114,13 +114,6 @@ class Conv2dWeightGrad(Function):
             Conv2dInputGrad(self.geometry, x.shape[2:])(y, grad) if self.needs[0] else None,
             Conv2d(self.geometry)(x, grad) if self.needs[1] else None,
         )
-
-
-def _plus_bias(pictures: Array, bias: Array | None = None) -> Array:
-    """Add a channel's bias to all of its pixels, in the array that the kernel has just made."""
-    if bias is not None:
-        pictures += bias[:, None, None]
-    return pictures
 
 
 # -------------------------------------------------------------------------------------------------- convolution

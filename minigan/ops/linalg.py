@@ -32,11 +32,11 @@ def _same_type(operation: str, a: Tensor, b: Tensor) -> None:
 # -------------------------------------------------------------------------------------------------------- matmul
 
 
-def product(a: Array, b: Array) -> Array:
-    """`A·B` of arrays: every matrix product of the package comes through here."""
+def product(a: Array, b: Array, bias: Array | None = None) -> Array:
+    """`A·B` of arrays, plus a bias of every row: every matrix product of the package comes through here."""
     if a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
-        return backend.kernels().matmul(a, b)
-    return a @ b
+        return backend.kernels().matmul(a, b, bias)
+    return a @ b if bias is None else a @ b + bias
 
 
 class MatMul(Function):
@@ -60,9 +60,9 @@ class Linear(Function):
     """
 
     def forward(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
-        y = product(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T)
-        if bias is not None:
-            y += bias
+        if x.ndim == 2:
+            return product(x, weight.T, bias)
+        y = product(x.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight.T, bias)
         return y.reshape(*x.shape[:-1], len(weight))
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:

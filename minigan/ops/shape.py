@@ -219,7 +219,7 @@ class Reshape(Function):
         self.shape = shape
 
     def forward(self, x: Array) -> Array:
-        return x.reshape(self.shape)
+        return (backend.kernels().contiguous(x) if x.ndim == 4 else x).reshape(self.shape)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (reshape(grad, self.inputs[0].shape),)
