@@ -125,7 +125,7 @@ def _multiply_part(
         return
     deepest = min(DEPTH, K)
     a_rows, a_cols, c_rows = np.arange(M) * a_row, np.arange(deepest) * a_step, np.arange(M) * N
-    in_place = MASKS and b_column == 1 and M <= 4 * ROWS  # too few rows to make up for a copy
+    in_place = MASKS and b_column == 1 and M <= 24 * ROWS  # too few rows to make up for a copy
     packed = np.zeros(0 if in_place else deepest * min(BLOCK_PANELS * full, right - left + full), a.dtype)
     for column in range(left, right, BLOCK_PANELS * full):
         columns = min(BLOCK_PANELS * full, right - column)
@@ -255,29 +255,34 @@ def multiply(
     The panels of B are `width` columns wide and begin b_panel apart; without MASKS, the last one must be readable to its
     tile's width. DEPTH terms are summed at a time, so that so much of a panel stays in the cache while all rows pass.
     """
-    full = TILE_BYTES // a.itemsize
+    full, lanes = TILE_BYTES // a.itemsize, REGISTER_BYTES // a.itemsize
+    half, quarter = max(full // 2, lanes), max(full // 4, lanes)
     pieces = (depth + DEPTH - 1) // DEPTH
     step = (depth + pieces - 1) // pieces
     for panel in range((columns + width - 1) // width):
-        used = min(width, columns - panel * width)
-        at, to, bias_at = b_from + panel * b_panel, c_from + panel * width, bias_from + panel * width
-        height = ROWS if used * 4 > full else ROWS_OF_NARROW
-        for piece in range(k, k + depth, step):
-            deep, on = min(step, k + depth - piece), ITSELF if piece > k else onto
-            for i in range(first, first + rows, height):
-                high = min(height, first + rows - i)
-                if used * 2 > full:
-                    wide_tile(
-                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
-                        on, bias, bias_at,
-                    )  # fmt: skip
-                elif used * 4 > full:
-                    half_tile(
-                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
-                        on, bias, bias_at,
-                    )  # fmt: skip
-                else:
-                    narrow_tile(
-                        a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
-                        on, bias, bias_at,
-                    )  # fmt: skip
+        end, column = min(columns, (panel + 1) * width), panel * width
+        while column < end:
+            used = end - column  # by the tile that wastes least
+            used = min(used, full if used > full - quarter else half if used > quarter else quarter)
+            at, to, bias_at = b_from + panel * b_panel + column - panel * width, c_from + column, bias_from + column
+            height = ROWS if used > quarter else ROWS_OF_NARROW
+            for piece in range(k, k + depth, step):
+                deep, on = min(step, k + depth - piece), ITSELF if piece > k else onto
+                for i in range(first, first + rows, height):
+                    high = min(height, first + rows - i)
+                    if used > half:
+                        wide_tile(
+                            a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
+                            on, bias, bias_at,
+                        )  # fmt: skip
+                    elif used > quarter:
+                        half_tile(
+                            a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
+                            on, bias, bias_at,
+                        )  # fmt: skip
+                    else:
+                        narrow_tile(
+                            a, a_from, a_rows, a_cols, b, at, b_rows, c, to, c_rows, i, high, used, piece, deep,
+                            on, bias, bias_at,
+                        )  # fmt: skip
+            column += used
