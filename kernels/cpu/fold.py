@@ -7,7 +7,8 @@ a pixel receives from all windows that lie over it. In between, a transposed con
     x̂       = fold(columns)
 
 The columns are several times as large as the pictures, so `scatter` makes some rows of them at a time, which stay in the
-cache until they are added.
+cache until they are added. Where a row of a window is long enough for the register tiles, not even that: windows below one
+another never lie over the same pixels with the same row of theirs, so a tile can add its sums to the pictures itself.
 """
 
 import numpy as np
@@ -18,11 +19,12 @@ from .compile import compiled
 from .layout import channels_first, channels_last, flat
 from .matmul import multiply, pack, panel_width
 from .threads import threads_for
-from .tile import NOTHING, add_run
+from .tile import ITSELF, MASKS, NOTHING, REGISTER_BYTES, TILE_BYTES, add_run
 
 Pair = tuple[int, int]
 
-COLUMNS = 1 << 16  # numbers of columns at a time, about
+COLUMNS = 1 << 14  # numbers of columns at a time, about
+WINDOWS = 96  # below one another, in some pictures, at a time
 
 
 def unfold(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
@@ -105,7 +107,12 @@ def scatter(
     """The transposed convolution of g, (N, OH, OW, Cout), with weight (Cout, C, kh, kw), to x, (N, H, W, C), onto a bias."""
     Cout, C, kh, kw = weight.shape
     row = np.zeros(C, x.dtype) if bias is None else flat(bias)
-    panels = pack(channels_last(weight).reshape(Cout, -1, 1), np.arange(Cout).reshape(Cout, 1), threads)
+    kernels = channels_last(weight)
+    if MASKS and kw * C * x.itemsize >= 2 * REGISTER_BYTES and dilation[1] == 1:
+        together = max(1, min(-(-len(g) // threads), WINDOWS // max(1, g.shape[1])))  # pictures
+        _scatter_rows(g, kernels.reshape(-1), row, x, (kh, kw), stride, padding, dilation[0], together, threads)
+        return
+    panels = pack(kernels.reshape(Cout, -1, 1), np.arange(Cout).reshape(Cout, 1), threads)
     together = max(1, COLUMNS // (g.shape[2] * kh * kw * C))  # rows of g
     _scatter(g, panels, row, x, (kh, kw), stride, padding, dilation, together, threads)
 
@@ -133,6 +140,38 @@ def _scatter(g, panels, bias, x, kernel_size, stride, padding, dilation, togethe
                     columns, 0, row_at, 0, rows * OW, K, 0, Cout, NOTHING, columns, 0,
                 )  # fmt: skip
                 _add_back(columns, 0, row, rows, OW, kernel_size, x, n, stride, padding, dilation)
+
+
+@compiled(parallel=True)
+def _scatter_rows(g, kernels, bias, x, kernel_size, stride, padding, dilation, together, threads):
+    """For each row i of the kernels and each column of g: g times that row, added to the pixels below one another."""
+    N, OH, OW, Cout = g.shape
+    _, H, W, C = x.shape
+    kh, kw = kernel_size
+    flat_g, flat_x = g.reshape(-1), x.reshape(-1)
+    channel, kernel_at = np.arange(Cout), np.arange(Cout) * kh * kw * C
+    width = TILE_BYTES // x.itemsize
+    for thread in prange(threads):
+        g_at, x_at = np.empty(together * OH, np.int64), np.empty(together * OH, np.int64)
+        last = N * (thread + 1) // threads
+        for n in range(N * thread // threads, last, together):
+            x[n : min(n + together, last)] = bias
+            for i in range(kh):
+                rows = 0
+                for m in range(n, min(n + together, last)):
+                    for oy in range(OH):
+                        row = oy * stride[0] + i * dilation - padding[0]
+                        if 0 <= row < H:
+                            g_at[rows], x_at[rows] = (m * OH + oy) * OW * Cout, (m * H + row) * W * C
+                            rows += 1
+                for ox in range(OW if rows else 0):
+                    col = ox * stride[1] - padding[1]
+                    begin, end = max(0, -col), min(kw, W - col)
+                    if begin < end:
+                        multiply(
+                            flat_g, ox * Cout, g_at, channel, kernels, (i * kw + begin) * C, kernel_at, width, width,
+                            flat_x, (col + begin) * C, x_at, 0, rows, (end - begin) * C, 0, Cout, ITSELF, bias, 0,
+                        )  # fmt: skip
 
 
 @compiled(parallel=True)

@@ -7,6 +7,8 @@ from .compile import compiled
 from .threads import threads_for
 from .tile import REGISTER_BYTES, transpose_tile
 
+FEW = 4  # rows or columns: with so few, a tile is mostly empty
+
 
 def flat(a: np.ndarray) -> np.ndarray:
     """All numbers of a contiguous array in the order in which they lie in memory: a view, and one that Numba takes for
@@ -101,10 +103,23 @@ def transpose(a, a_from, a_row, rows, columns, b, b_from, b_rows, first):
 def _transpose_pictures(x, y, N, rows, columns, threads):
     """(N, rows, columns) -> (N, columns, rows)"""
     at = np.arange(columns) * rows
-    share = 64  # columns in a task
+    share = max(64, 512 // rows)  # columns in a task
     shares = (columns + share - 1) // share
     for thread in prange(threads):
         for task in range(N * shares * thread // threads, N * shares * (thread + 1) // threads):
-            n, first = task // shares, task % shares * share
-            here = min(share, columns - first)
-            transpose(x, n * rows * columns + first, columns, rows, here, y, n * rows * columns, at, first)
+            start, first = task // shares * rows * columns, task % shares * share
+            end = min(columns, first + share)
+            if min(rows, columns) > FEW:
+                transpose(x, start + first, columns, rows, end - first, y, start, at, first)
+            elif rows <= FEW:
+                for i in range(rows):
+                    row = x[start + i * columns + first : start + i * columns + end]
+                    column = y[start + first * rows + i : start + end * rows : rows]
+                    for j in range(row.size):
+                        column[j] = row[j]
+            else:
+                for j in range(first, end):
+                    row = y[start + j * rows : start + (j + 1) * rows]
+                    column = x[start + j : start + rows * columns : columns]
+                    for i in range(rows):
+                        row[i] = column[i]

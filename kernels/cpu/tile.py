@@ -38,7 +38,7 @@ def _registers() -> tuple[int, int]:
 
 REGISTER_BYTES, VECTORS = _registers()
 TILE_BYTES = VECTORS * REGISTER_BYTES  # of a row of the widest tile
-ROWS, ROWS_OF_NARROW = 6, 8  # of a tile; the narrowest has more, so that there are enough independent sums
+ROWS, ROWS_OF_NARROW = 6, 9  # of a tile; the narrowest has more, so that there are enough independent sums
 NOTHING, ITSELF, BIAS = range(3)  # onto what a tile's sums are put
 
 MASKS = REGISTER_BYTES > 16  # a part of a vector is loaded as fast as a whole one
