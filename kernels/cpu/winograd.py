@@ -37,7 +37,7 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
-from .layout import aligned_like, flat, transpose
+from .layout import aligned, aligned_like, flat, transpose
 from .matmul import multiply, panel_width
 from .tile import ITSELF, NOTHING, REGISTER_BYTES, add_run
 from .weighted_sum import weighted_sum
@@ -46,7 +46,7 @@ from .winograd_tiles import cut
 Pair = tuple[int, int]
 
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
-OWN = 3 << 18  # numbers of transformed pictures that a thread has at a time, about
+OWN = 1 << 20  # numbers of transformed pictures that a thread has at a time, about
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel that a thread has at a time
 PRODUCTS = 26  # in the time in which a transform makes one number
@@ -143,14 +143,22 @@ def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, paddi
     (N, *size, C), (*outputs, O) = x.shape, grad.shape[1:]
     v, h = (cut(kernel_size[0], n, m, p) for n, m, p in zip(size, outputs, padding))
     parts, slots, points = len(v.taps) * len(h.taps), v.first_slot[-1] * h.first_slot[-1], len(v.G) * len(h.G)
-    chunks = min(threads, C // LANES)  # of the channels
-    chunks = chunks, max(1, min(threads // chunks, O // LANES))  # and of the outputs'
-    strip = max(LANES, min(-(-C // chunks[0]), OWN // (points * parts * O) * chunks[1]) // LANES * LANES)
-    group = _group(N, slots * (parts * strip + O // chunks[1]), strip < -(-C // chunks[0]))
+    halves = 2 if N > 1 and 4 * points * parts * C * O < slots * N * (parts * C + O) else 1  # of the pictures
+    chunks = max(1, min(threads // halves, C // LANES))  # of the channels
+    o_chunks = max(1, min(threads // (halves * chunks), O // LANES))  # and of the outputs'
+    strip = -(-C // LANES // chunks) * LANES + C % LANES
+    O_most, strips = -(-O // LANES // o_chunks) * LANES + O % LANES, 1
+    if halves == 1:
+        strips = max(1, points * parts * strip * O_most // OWN)
+        strip = -(-strip // LANES // strips) * LANES
+    group = _group(-(-N // halves), slots * (parts * strip + O_most), strips > 1)
+    U = aligned(chunks * o_chunks * halves * points * parts * strip * O_most, x.dtype)
+    U = U.reshape(chunks * o_chunks, halves, len(v.G), len(h.G), parts * strip, O_most)
     weight = np.empty((O, C, *kernel_size), x.dtype)
-    points = v.first_slot, h.first_slot
-    back = v.taps, h.taps, v.G, h.G
-    _by_channels(x, grad, v.data + h.data, v.spread + h.spread, points, back, *chunks, strip, group, weight)
+    where, back = (v.first_slot, h.first_slot), (v.taps, h.taps, v.G, h.G)
+    _by_channels(x, grad, v.data + h.data, v.spread + h.spread, where, back, chunks, o_chunks, strip, group, U, weight)
+    if halves > 1:
+        _add_halves(U, back, chunks, o_chunks, weight, threads)
     return weight
 
 
@@ -319,27 +327,40 @@ def _evaluate(weight, adjoint, first, count, kernel, U):
 
 
 @compiled(parallel=True)
-def _by_channels(x, grad, data, spread, points, back, chunks, o_chunks, strip, group, weight):
-    """All of it for one strip of channels after the other. A thread has some channels, or their kernels' gradients for some
-    outputs, for itself: what it reads it wrote itself."""
+def _by_channels(x, grad, data, spread, points, back, chunks, o_chunks, strip, group, U, weight):
+    """Some channels, the gradients of their kernels for some outputs, and some pictures for each thread, strip after strip.
+
+    What it reads it wrote itself. The sums over two halves of the pictures stay in U.
+    """
     (N, _, _, C), O = x.shape, grad.shape[3]
-    parts, v_points, h_points = len(back[0]) * len(back[1]), len(back[2]), len(back[3])
-    for thread in prange(chunks * o_chunks):
-        first, end = _chunk(C, thread // o_chunks, chunks)
-        o, o_end = _chunk(O, thread % o_chunks, o_chunks)
-        outputs, room = o_end - o, min(group, N)
-        V, Y = _room(x, points, room, parts * strip), _room(x, points, room, outputs)
-        U = aligned_like(x, v_points * h_points * parts * strip * outputs)
-        U = U.reshape((v_points, h_points, parts * strip, outputs))
+    parts, halves = len(back[0]) * len(back[1]), U.shape[1]
+    for thread in prange(chunks * o_chunks * halves):
+        share, half = thread // halves, thread % halves
+        first, end = _chunk(C, share // o_chunks, chunks)
+        o, o_end = _chunk(O, share % o_chunks, o_chunks)
+        n_first, n_end = N * half // halves, N * (half + 1) // halves
+        V, Y = _room(x, points, group, parts * strip), _room(x, points, group, o_end - o)
         for channel in range(first, end, strip):
             channels = min(strip, end - channel)
-            for n in range(0, N, group):
-                count = min(group, N - n)
+            for n in range(n_first, n_end, group):
+                count = min(group, n_end - n)
                 _slots_from(x, n, count, channel, channels, data, V)
-                if channel == first or group < N:
-                    _slots_from(grad, n, count, o, outputs, spread, Y)
-                _add_products(V, Y, U, parts, channels, count, points, n > 0)
-            _kernels_from(U, channel, channels, o, back, weight)
+                if channel == first or group < n_end - n_first:
+                    _slots_from(grad, n, count, o, o_end - o, spread, Y)
+                _add_products(V, Y, U[share, half], parts, channels, o_end - o, count, points, n > n_first)
+            if halves == 1:
+                _kernels_from(U[share], channels, 0, channel, channels, o, o_end - o, back, weight)
+
+
+@compiled(parallel=True)
+def _add_halves(U, back, chunks, o_chunks, weight, threads):
+    O, C = weight.shape[:2]
+    for thread in prange(threads):
+        for share in range(chunks * o_chunks):
+            first, end = _chunk(C, share // o_chunks, chunks)
+            o, o_end = _chunk(O, share % o_chunks, o_chunks)
+            begin, stop = _chunk(end - first, thread, threads)
+            _kernels_from(U[share], end - first, begin, first + begin, stop - begin, o, o_end - o, back, weight)
 
 
 @compiled()
@@ -352,10 +373,10 @@ def _chunk(channels, chunk, chunks):
 
 
 @compiled()
-def _add_products(V, Y, U, parts, channels, count, points, add):
+def _add_products(V, Y, U, parts, channels, outputs, count, points, add):
     """U[point, point, (part, c), o] (+)= Σ over the point's slots and the pictures of V·Y."""
     v_points, h_points, K, O = U.shape
-    width, rows = panel_width(O, V.itemsize), parts * channels
+    width, rows = panel_width(outputs, V.itemsize), parts * channels
     V_column, U_at = np.arange(rows), np.arange(rows) * O
     most = V.shape[0] * V.shape[1] * V.shape[2]
     V_at, Y_at = np.empty(most, np.int64), np.empty(most, np.int64)
@@ -366,37 +387,36 @@ def _add_products(V, Y, U, parts, channels, count, points, add):
         for begin in range(0, rows, chunk):
             multiply(
                 V.reshape(-1), 0, V_column, V_at, Y.reshape(-1), 0, Y_at, width, width, U.reshape(-1), point * K * O, U_at,
-                begin, min(chunk, rows - begin), O, 0, terms, ITSELF if add else NOTHING, U.reshape(-1), 0,
+                begin, min(chunk, rows - begin), outputs, 0, terms, ITSELF if add else NOTHING, U.reshape(-1), 0,
             )  # fmt: skip
 
 
 @compiled()
-def _kernels_from(U, channel, channels, first, back, weight):
-    """Gᵀ on both axes: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[point, point, (part, c), o].
+def _kernels_from(U, part_rows, first, channel, channels, output, outputs, back, weight):
+    """Gᵀ on both axes: weight[o, c, i, j] = Σ G[point, i]·G[point, j]·U[half, point, point, (part, c), o].
 
-    For channels `channel`, … and outputs `first`, ….
+    For channels `channel`, … and outputs `output`, …, the first of which are channel `first`, and output 0, of U.
     """
     _, C, k, _ = weight.shape
-    v_points, h_points, K, O = U.shape
+    halves, v_points, h_points, K, O = U.shape
     v_taps, h_taps, v_G, h_G = back
-    (v_parts, size), h_parts, T = v_taps.shape, h_taps.shape[0], k * k
-    flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), (first + np.arange(O)) * C * T
+    (v_parts, size), h_parts, T, points = v_taps.shape, h_taps.shape[0], k * k, halves * v_points * h_points
+    flat_U, flat_weight, weight_at = U.reshape(-1), weight.reshape(-1), (output + np.arange(outputs)) * C * T
     taps = aligned_like(U, SOME * T * O)
-    at, factor = np.empty(v_points * h_points, np.int64), np.empty(v_points * h_points, U.dtype)
+    at, factor = np.empty(points, np.int64), np.empty(points, U.dtype)
     for c in range(0, channels, SOME):
         here = min(SOME, channels - c)
         for i in range(here):
             for part in range(v_parts * h_parts):
-                row = part * channels + c + i
+                row = part * part_rows + first + c + i
                 for a in range(size):
                     for b in range(size):
                         terms = 0
-                        for y in range(v_points):
-                            for z in range(h_points):
-                                f = v_G[y, a] * h_G[z, b]
-                                if f != 0:
-                                    at[terms], factor[terms] = ((y * h_points + z) * K + row) * O, f
-                                    terms += 1
+                        for point in range(points):
+                            f = v_G[point // h_points % v_points, a] * h_G[point % h_points, b]
+                            if f != 0:
+                                at[terms], factor[terms] = (point * K + row) * O, f
+                                terms += 1
                         tap = i * T + v_taps[part // h_parts, a] * k + h_taps[part % h_parts, b]
-                        weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, O)
-        transpose(taps, 0, O, here * T, O, flat_weight, (channel + c) * T, weight_at, 0)
+                        weighted_sum(taps, tap * O, flat_U, 0, at, factor, terms, outputs)
+        transpose(taps, 0, O, here * T, outputs, flat_weight, (channel + c) * T, weight_at, 0)
