@@ -32,7 +32,7 @@ from numba import prange
 from . import winograd
 from .compile import compiled
 from .fold import scatter
-from .layout import channels_first, channels_last, flat, transpose
+from .layout import channels_first, channels_last, contiguous, flat, transpose
 from .matmul import matmul, multiply, pack, panel_width
 from .plan import Plan, forward_plan, phases_plan
 from .threads import threads_for
@@ -88,6 +88,9 @@ def conv2d(
     Cout, _, kh, kw = weight.shape
     plan = forward_plan(N, Cin, (H, W), (kh, kw), stride, padding, dilation)
     threads = threads_for(N * plan.grid[0] * plan.grid[1] * Cout * Cin * kh * kw // 100)
+    if _is_one_to_one(plan.grid, (kh, kw), (H, W), padding):
+        y = matmul(channels_last(x).reshape(-1, Cin * kh * kw), channels_last(weight).reshape(Cout, -1).T, bias)
+        return channels_first(y.reshape(N, *plan.grid, Cout))
     if winograd.suits(x, weight.shape, (H, W), stride, dilation):
         return channels_first(winograd.conv2d(channels_last(x), weight, padding, plan.grid, bias, threads))
     y = np.empty((N, *plan.grid, Cout), x.dtype)
@@ -210,6 +213,9 @@ def conv2d_weight_grad(
         return np.zeros((Cout, Cin, kh, kw), x.dtype)
     threads = threads_for(grad.size * K // 100)
     g = channels_last(grad)
+    if _is_one_to_one(plan.grid, kernel_size, (H, W), padding):
+        weight = matmul(g.reshape(-1, Cout).T, channels_last(x).reshape(-1, K))
+        return contiguous(channels_first(weight.reshape(Cout, kh, kw, Cin)))
     if winograd.suits(x, (Cout, Cin, kh, kw), (H, W), stride, dilation):
         return winograd.conv2d_weight_grad(channels_last(x), g, kernel_size, padding, threads)
     parts = _weight_grad_in_parts(channels_last(x), g, plan, stride, threads)
@@ -344,7 +350,8 @@ def _correlate(
                     multiply(
                         band, 0, window_at[phase], tap_at, panels, column // panel * K * panel, panel_rows, K * panel, panel,
                         flat_y, first + column, y_at[phase], 0, count * max(0, min(rows, grid_rows - u)) * grid_cols,
-                        min(strip, Cout - column), tap * C + taps * channel, taps * channels, ITSELF if channel else onto, bias, column,
+                        min(strip, Cout - column), tap * C + taps * channel, taps * channels,
+                        ITSELF if channel else onto, bias, column,
                     )  # fmt: skip
 
 
@@ -412,7 +419,8 @@ def _accumulate(
                 multiply(
                     band, 0, tap_at, window_at, panels, pixel * panel_row, pixel_at, N * OH * OW * panel_row, panel,
                     flat_partial, split * K * Cout + column, partial_at, channel * T, channels * T,
-                    min(strip, Cout - column), 0, count * min(rows, OH - u) * OW, ITSELF if block > begin else NOTHING, flat_partial, 0,
+                    min(strip, Cout - column), 0, count * min(rows, OH - u) * OW,
+                    ITSELF if block > begin else NOTHING, flat_partial, 0,
                 )  # fmt: skip
 
 

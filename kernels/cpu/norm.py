@@ -6,9 +6,9 @@ The loops see pictures as a matrix, in either of the two ways in which they lie 
     channels-first    (N·C, H·W)     a channel is every C-th row
 
 The mean is taken off first, so pictures far from zero lose nothing to rounding; a few differences at a time are then added
-in their own dtype, and these sums in float64. What goes into a LeakyReLU is computed as without one, so the result is bit for
-bit that of `leaky_relu` behind a batch norm. Work is cut by the shape alone and sums are added in a fixed order, so results
-do not depend on the number of threads.
+in their own dtype, and these sums in float64. What goes into a LeakyReLU is computed as without one, so the result is bit
+for bit that of `leaky_relu` behind a batch norm. Work is cut by the shape alone and sums are added in a fixed order, so
+results do not depend on the number of threads.
 """
 
 import math
@@ -178,7 +178,7 @@ def channel_sum(x: np.ndarray) -> np.ndarray:
     array([8., 7.])
     """
     if x.size < SMALL:
-        return x.sum(axis=(0, *range(2, x.ndim)))
+        return x.sum(axis=(0, *range(2, x.ndim)), dtype=np.float64).astype(x.dtype)
     matrix, channels_last = _as_matrix(x)
     return _channel_sum(matrix, x.shape[1], channels_last, threads_for(x.nbytes / 20)).astype(x.dtype)
 
@@ -213,6 +213,7 @@ def _channel_sum(x, C, channels_last, threads):
 def _normalise(x, mean, scale, shift, slope, channels_last, threads):
     """leaky(scale·(x − μ) + shift)"""
     y = np.empty_like(x)
+    shift = shift - scale * _lost(mean, x)
     mean, scale, shift = _wide(mean, x, channels_last), _wide(scale, x, channels_last), _wide(shift, x, channels_last)
     _fill_scaled(x, mean, scale, shift, slope, y, channels_last, threads)
     return y
@@ -221,21 +222,20 @@ def _normalise(x, mean, scale, shift, slope, channels_last, threads):
 @compiled()
 def _backward(g, x, weight, bias, mean, var, eps, slope, channels_last, threads):
     m, C = _count(x, weight), len(weight)
-    scale = weight / np.sqrt(var + eps)
-    the_mean, wide_scale, shift = (
-        _wide(mean, x, channels_last),
-        _wide(scale, x, channels_last),
-        _wide(bias, x, channels_last),
-    )
+    scale, low = weight / np.sqrt(var + eps), _lost(mean, x)
+    high, shift = _wide(mean, x, channels_last), _wide(bias - scale * low, x, channels_last)
+    wide_scale = _wide(scale, x, channels_last)
     sums = _room_for_sums(x, C, channels_last)
-    _gradient_sums(g, x, the_mean, wide_scale, shift, slope, sums, C, channels_last, threads)
+    _gradient_sums(g, x, high, wide_scale, shift, slope, sums, C, channels_last, threads)
     grad_bias, along = _add_up(sums, C)
+    along = along - low * grad_bias
 
-    # ∂x = scale·(g − Σg/m − (x − μ)·Σ g·(x − μ) / m(σ² + ε)), as scale·g + b·(x − μ) + d
-    b, d = -scale * along / (m * (var + eps)), -scale * grad_bias / m
+    # ∂x = scale·(g − Σg/m − (x − μ)·Σ g·(x − μ) / m(σ² + ε)), as scale·g + b·(x − high) + d
+    b = -scale * along / (m * (var + eps))
+    d = -scale * grad_bias / m - b * low
     grad_x = np.empty_like(x)
     b, d = _wide(b, x, channels_last), _wide(d, x, channels_last)
-    _fill_gradient(g, x, the_mean, wide_scale, shift, b, d, slope, grad_x, channels_last, threads)
+    _fill_gradient(g, x, high, wide_scale, shift, b, d, slope, grad_x, channels_last, threads)
     return grad_x, along / np.sqrt(var + eps), grad_bias
 
 
@@ -252,6 +252,12 @@ def _spread(v, x, channels_last):
     for i in range(len(wide)):
         wide[i] = v[i % len(v)]
     return wide
+
+
+@compiled()
+def _lost(v, x):
+    """What v loses when it is rounded to the dtype of x."""
+    return v - v.astype(x.dtype)
 
 
 @compiled()

@@ -163,7 +163,7 @@ def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, paddi
 
 
 def _group(N: int, numbers: int, again: bool) -> int:
-    """How many of N pictures to work on at a time, when each takes so many numbers; more if they had to be worked out again."""
+    """How many of N pictures to take at a time, when each takes so many numbers; more if they would be worked out again."""
     groups = max(1, -(-N * numbers // (2 * OWN if again else OWN)))
     return -(-N // groups)
 

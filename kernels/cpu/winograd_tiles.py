@@ -63,7 +63,7 @@ class Axis(NamedTuple):
 
 @lru_cache(maxsize=256)
 def cut(k: int, size: int, outputs: int, padding: int) -> Axis:
-    """Output u is Σ over parts α and taps a of x[s(u + a) + α − p]·W[s·a + α]: s = 2 parts of a 4-tap kernel, one of 3 taps."""
+    """Tiles for outputs Σ over parts α and taps a of x[s(u + a) + α − p]·W[s·a + α]; 4 taps are s = 2 parts, 3 are one."""
     parts = k // 2 if k == 4 else 1
     tiles, done = [], 0
     for m in _sizes(k // parts, outputs):

@@ -9,10 +9,10 @@ from .activation import leaky_relu, leaky_relu_backward
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad, fold, unfold
 from .layout import contiguous
 from .matmul import matmul
-from .norm import batch_norm, batch_norm_backward, scale_and_shift
+from .norm import batch_norm, batch_norm_backward, channel_sum, scale_and_shift
 from .optim import adam, rmsprop, sgd
 from .pool import max_pool2d, max_pool2d_backward, sum_pool2d, sum_pool2d_backward
-from .reduce import amax, amax_backward, channel_sum
+from .reduce import amax, amax_backward
 
 __all__ = [
     "adam",

@@ -162,3 +162,24 @@ def _per_channel(values: np.ndarray | None, default: float, x: np.ndarray) -> np
     C = x.shape[1]
     values = np.full(C, default) if values is None else values.astype(np.float64)
     return values.reshape(C, *[1] * (x.ndim - 2))
+
+
+def channel_sum(x: np.ndarray) -> np.ndarray:
+    """The sum of each channel over all pictures, ``y[c] = Σ x[n, c, ...]``: what comes back to a bias.
+
+    Parameters
+    ----------
+    x : floating array of shape (N, C, ...)
+
+    Returns
+    -------
+    array of shape (C,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from minigan.kernels.reference import channel_sum
+    >>> channel_sum(np.array([[1.0, 5.0], [7.0, 2.0]]))
+    array([8., 7.])
+    """
+    return x.sum(axis=(0, *range(2, x.ndim)), dtype=np.float64).astype(x.dtype)

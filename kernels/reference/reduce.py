@@ -1,4 +1,4 @@
-"""The largest element along some axes and its gradient, and sums of channels, in NumPy. Imports only NumPy."""
+"""The largest element along some axes, and its gradient, in NumPy. Imports only NumPy."""
 
 import numpy as np
 
@@ -54,24 +54,3 @@ def amax_backward(grad: np.ndarray, x: np.ndarray, y: np.ndarray, axes: tuple[in
     hit = (x == np.expand_dims(y, axes)).astype(x.dtype)
     with np.errstate(all="ignore"):  # nothing equals a NaN
         return np.expand_dims(grad, axes) / hit.sum(axes, keepdims=True) * hit
-
-
-def channel_sum(x: np.ndarray) -> np.ndarray:
-    """The sum of each channel over all pictures, ``y[c] = Σ x[n, c, ...]``: what comes back to a bias.
-
-    Parameters
-    ----------
-    x : floating array of shape (N, C, ...)
-
-    Returns
-    -------
-    array of shape (C,)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from minigan.kernels.reference import channel_sum
-    >>> channel_sum(np.array([[1.0, 5.0], [7.0, 2.0]]))
-    array([8., 7.])
-    """
-    return x.sum(axis=(0, *range(2, x.ndim)))

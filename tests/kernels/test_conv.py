@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import conv as cpu_conv
 from minigan.kernels.cpu import plan, threads
+from minigan.kernels.cpu.fold import scatter
 from minigan.kernels.reference import conv as reference_conv
 
 BACKENDS = pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
@@ -252,6 +253,41 @@ def test_results_are_the_same_bit_for_bit_on_one_thread_and_on_all(case, monkeyp
         np.testing.assert_array_equal(one, other)
 
 
+@BACKENDS
+@drawn(60)
+@given(case=convolutions(max_channels=9))
+def test_biases_are_added_to_every_pixel(backend, case):
+    x, weight, g = case.arrays()
+    y, x_hat, _ = triple(backend, case, x, weight, g)
+    o, c = (np.linspace(1, 2, n, dtype=case.dtype) for n in (weight.shape[0], x.shape[1]))
+    with_bias = backend.conv2d(x, weight, *case.geometry, case.groups, o)
+    x_with_bias = backend.conv2d_input_grad(g, weight, x.shape[2:], *case.geometry, case.groups, c)
+    tolerance = 1e-5 if case.dtype == "float32" else 1e-13
+    for found, plain, bias in ((with_bias, y, o), (x_with_bias, x_hat, c)):
+        assert found.dtype == case.dtype
+        np.testing.assert_allclose(found, plain + bias[:, None, None], rtol=tolerance, atol=30 * tolerance)
+
+
+ROWS = {  # whose kernels' rows are long enough to be added to the pictures by the tiles
+    "stride 1": convolution((5, 16, 14, 14), (32, 16, 5, 5)),
+    "padded, all sides cut off": convolution((7, 16, 9, 8), (20, 16, 5, 4), padding=(3, 2)),
+    "stride": convolution((3, 9, 13, 12), (8, 9, 4, 5), (2, 3), (1, 1)),
+    "double precision": convolution((4, 8, 10, 11), (16, 8, 3, 4), (1, 2), (2, 1), dtype="float64"),
+}
+
+
+@pytest.mark.parametrize("case", ROWS.values(), ids=ROWS)
+def test_rows_of_kernels_added_to_the_pictures(case, monkeypatch):
+    x, weight, g = case.arrays()
+    expected = reference.conv2d_input_grad(g.astype(float), weight.astype(float), x.shape[2:], *case.geometry, 1)
+    monkeypatch.setattr(threads, "WORTH_SHARING", 0)
+    for windows in (1, 7, 96):
+        monkeypatch.setattr(inspect.getmodule(scatter), "WINDOWS", windows)
+        found = cpu.conv2d_input_grad(g, weight, x.shape[2:], *case.geometry, 1)
+        tolerance = 1e-5 if case.dtype == "float32" else 1e-13
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
 # --- adjoints ---------------------------------------------------------------------------------------------------------
 
 
@@ -355,7 +391,8 @@ def test_both_backends_have_the_same_routines():
             if function.__module__ == module.__name__ and not name.startswith("_")
         }
 
-    ours, theirs = public(reference_conv), public(cpu_conv)
+    ours, theirs = public(reference_conv), public(cpu_conv) | public(inspect.getmodule(scatter))
+    del theirs["scatter"]
     assert list(ours) == list(theirs) == ["conv2d", "conv2d_input_grad", "conv2d_weight_grad", "fold", "unfold"]
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(theirs[name]), name

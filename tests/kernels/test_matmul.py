@@ -56,6 +56,9 @@ def test_matmul_is_the_product(backend, M, K, N, dtype, layouts, seed):
     c = backend.matmul(a, b)
     assert c.dtype == dtype
     assert_is_product(c, a, b)
+    bias = np.linspace(-1, 1, N, dtype=dtype)
+    tolerance = 10 * np.finfo(dtype).eps * (1 + np.abs(c))
+    assert (np.abs(backend.matmul(a, b, bias) - (c + bias)) <= tolerance).all()
     assert c.flags.writeable
     assert not any(np.shares_memory(c, other) for other in (a, b))
     np.testing.assert_array_equal(a, before[0])

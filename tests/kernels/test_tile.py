@@ -1,5 +1,6 @@
 """minigan.kernels.cpu.tile: the tiles at every number of rows and columns, and on processors with narrow registers."""
 
+import itertools
 import os
 import platform
 import subprocess
@@ -10,24 +11,30 @@ import numpy as np
 import pytest
 
 from minigan.kernels.cpu import tile as module
-from minigan.kernels.cpu.layout import channels_last
+from minigan.kernels.cpu.layout import channels_last, contiguous
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 @numba.njit
-def wide(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, add):
-    module.wide_tile(a, 1, a_rows, a_cols, b, 2, b_rows, c, 3, c_rows, first, rows, columns, k, depth, add)
+def wide(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, onto, bias):
+    module.wide_tile(
+        a, 1, a_rows, a_cols, b, 2, b_rows, c, 3, c_rows, first, rows, columns, k, depth, onto, bias, 4
+    )  # fmt: skip
 
 
 @numba.njit
-def half(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, add):
-    module.half_tile(a, 1, a_rows, a_cols, b, 2, b_rows, c, 3, c_rows, first, rows, columns, k, depth, add)
+def half(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, onto, bias):
+    module.half_tile(
+        a, 1, a_rows, a_cols, b, 2, b_rows, c, 3, c_rows, first, rows, columns, k, depth, onto, bias, 4
+    )  # fmt: skip
 
 
 @numba.njit
-def narrow(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, add):
-    module.narrow_tile(a, 1, a_rows, a_cols, b, 2, b_rows, c, 3, c_rows, first, rows, columns, k, depth, add)
+def narrow(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, onto, bias):
+    module.narrow_tile(
+        a, 1, a_rows, a_cols, b, 2, b_rows, c, 3, c_rows, first, rows, columns, k, depth, onto, bias, 4
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -40,21 +47,22 @@ def test_a_tile_finds_its_matrices_by_the_tables_and_touches_nothing_else(tile, 
     rng = np.random.default_rng(0)
     width = max(1, module.VECTORS * vectors // 4) * module.REGISTER_BYTES // np.dtype(dtype).itemsize
     a, b = rng.standard_normal(1000).astype(dtype), rng.standard_normal(1000).astype(dtype)
-    for rows in range(1, height + 1):
-        for columns in {1, width // 2 + 1, width - 1, width} - {0}:
-            add, depth, first, k = bool(rows % 2), int(rng.integers(1, 20)), 2, 1
-            a_rows, a_cols, b_rows = (rng.integers(0, 400, 30) for _ in range(3))
-            c_rows = rng.permutation(30) * (width + 1)
-            before = rng.standard_normal(40 * (width + 1)).astype(dtype)
-            c, expected = before.copy(), before.copy()
-            for i in range(first, first + rows):
-                A = a[1 + a_rows[i] + a_cols[k : k + depth]]
-                B = b[2 + b_rows[k : k + depth, None] + np.arange(columns)]
-                part = slice(3 + c_rows[i], 3 + c_rows[i] + columns)
-                expected[part] = A @ B + (before[part] if add else 0)
-            tile(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, add)
-            tolerance = 200 * np.finfo(dtype).eps
-            np.testing.assert_allclose(c, expected, rtol=tolerance, atol=tolerance)
+    bias = rng.standard_normal(width + 4).astype(dtype)
+    sizes = itertools.product(range(1, height + 1), {1, width // 2 + 1, width - 1, width} - {0})
+    for (rows, columns), onto in itertools.product(sizes, (module.NOTHING, module.ITSELF, module.BIAS)):
+        depth, first, k = int(rng.integers(1, 20)), 2, 1
+        a_rows, a_cols, b_rows = (rng.integers(0, 400, 30) for _ in range(3))
+        c_rows = rng.permutation(30) * (width + 1)
+        before = rng.standard_normal(40 * (width + 1)).astype(dtype)
+        c, expected = before.copy(), before.copy()
+        for i in range(first, first + rows):
+            A = a[1 + a_rows[i] + a_cols[k : k + depth]]
+            B = b[2 + b_rows[k : k + depth, None] + np.arange(columns)]
+            part = slice(3 + c_rows[i], 3 + c_rows[i] + columns)
+            expected[part] = A @ B + [0, before[part], bias[4 : 4 + columns]][onto]
+        tile(a, a_rows, a_cols, b, b_rows, c, c_rows, first, rows, columns, k, depth, onto, bias)
+        tolerance = 200 * np.finfo(dtype).eps
+        np.testing.assert_allclose(c, expected, rtol=tolerance, atol=tolerance)
 
 
 @numba.njit
@@ -83,6 +91,22 @@ def runs(a, b, c, n):
     module.add_run(a, 1, c, 3, n)
 
 
+@numba.njit
+def repeat(a, n, times, b):
+    module.repeat_run(a, 2, n, times, b, 1)
+
+
+@DTYPES
+def test_repeat_run(dtype):
+    a = np.arange(50).astype(dtype)
+    for n, times in itertools.product((0, 1, 7), (1, 3, 5, 8, 16, 17)):
+        b = np.full(300, -1, dtype)
+        repeat(a, n, times, b)
+        np.testing.assert_array_equal(b[1 : 1 + n * times], np.repeat(a[2 : 2 + n], times))
+        assert b[0] == -1
+        assert (b[1 + n * times + module.REGISTER_BYTES // b.itemsize + times :] == -1).all()
+
+
 @DTYPES
 def test_runs_of_every_length(dtype):
     a = np.arange(1.0, 101.0).astype(dtype)
@@ -103,6 +127,9 @@ def test_channels_last(shape, dtype):
         y = channels_last(given)
         assert y.flags.c_contiguous
         np.testing.assert_array_equal(y, given.transpose(0, 2, 3, 1))
+        back = contiguous(y.transpose(0, 3, 1, 2))
+        assert back.flags.c_contiguous
+        np.testing.assert_array_equal(back, given)
 
 
 # What Numba is told to compile for, as another processor would have it.

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigan.kernels import reference
-from minigan.kernels.cpu import winograd
+from minigan.kernels.cpu import winograd, winograd_tiles
 from minigan.kernels.cpu.weighted_sum import weighted_sum
 
 
-@pytest.mark.parametrize(("taps", "outputs"), winograd.TILES)
+@pytest.mark.parametrize(("taps", "outputs"), winograd_tiles.TILES)
 def test_matrices_multiply_out_to_a_convolution(taps, outputs):
-    tile = winograd.TILES[taps, outputs]
-    form = np.einsum("sj,si,sk->jik", tile.A, winograd.G[taps][tile.points], tile.D)
+    tile = winograd_tiles.TILES[taps, outputs]
+    form = np.einsum("sj,si,sk->jik", tile.A, winograd_tiles.G[taps][tile.points], tile.D)
     for j, i, k in itertools.product(range(outputs), range(taps), range(outputs + taps - 1)):
         assert form[j, i, k] == (k == i + j)
 
@@ -23,9 +23,9 @@ def test_matrices_multiply_out_to_a_convolution(taps, outputs):
 @pytest.mark.parametrize("taps", [2, 3])
 @pytest.mark.parametrize("outputs", range(1, 20))
 def test_tiles_cover_every_output_once(taps, outputs):
-    tiles = winograd._cut(taps, outputs)
+    tiles = winograd_tiles._sizes(taps, outputs)
     assert outputs <= sum(tiles) < outputs + taps - 1
-    assert set(tiles) <= {m for r, m in winograd.TILES if r == taps}
+    assert set(tiles) <= {m for r, m in winograd_tiles.TILES if r == taps}
 
 
 @st.composite
@@ -47,13 +47,12 @@ def first(x):
     return x.transpose(0, 3, 1, 2)
 
 
-def the_three(x, weight, g, stride, padding, threads=1):
+def the_three(x, weight, g, stride, padding, threads=1, bias=(None, None)):
     """The three routines' results, as (N, C, H, W)."""
-    size, k = x.shape[1:3], weight.shape[2:]
-    y = winograd.conv2d(x, weight, stride, padding, g.shape[1:3], threads)
-    X = winograd.conv2d_input_grad(g, weight, size, stride, padding, threads)
-    V = winograd.conv2d_weight_grad(x, g, k, stride, padding, threads)
-    return first(y), first(X), V.transpose(3, 0, 1, 2)
+    y = winograd.conv2d(x, weight, padding, g.shape[1:3], bias[0], threads)
+    X = np.full(x.shape, np.nan, x.dtype)
+    winograd.conv2d_input_grad(g, weight, X, padding, bias[1], threads)
+    return first(y), first(X), winograd.conv2d_weight_grad(x, g, weight.shape[2:], padding, threads)
 
 
 @settings(deadline=None, derandomize=True, max_examples=40)
@@ -90,16 +89,59 @@ def rms(a):
     return np.sqrt(np.mean(np.square(a, dtype=np.float64)))
 
 
-def test_threads_and_groups_of_pictures_change_nothing(monkeypatch):
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(convolutions())
+def test_biases_are_added(case):
+    x, weight, g, *_ = case
+    bias = np.linspace(-1, 1, g.shape[3]), np.linspace(2, 3, x.shape[3])
+    for with_bias, without, b in zip(the_three(*case, bias=bias), the_three(*case), bias):
+        np.testing.assert_allclose(with_bias, without + b[:, None, None], rtol=0, atol=1e-12)
+
+
+# Shapes that lead to all ways of sharing: many pictures or many channels; the weight's gradient at once or in two halves.
+SHARED = {
+    "many pictures": ((9, 14, 10, 32), (48, 32, 4, 4)),
+    "few pictures, many channels": ((3, 6, 6, 96), (144, 96, 4, 4)),
+    "one picture": ((1, 20, 18, 32), (80, 32, 3, 3)),
+    "two halves": ((11, 30, 32, 32), (32, 32, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("shapes", SHARED.values(), ids=SHARED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_however_the_work_is_shared_and_grouped_the_results_are_the_same_bit_for_bit(shapes, dtype, monkeypatch):
     rng = np.random.default_rng(0)
-    x, weight = rng.standard_normal((7, 14, 10, 32)), rng.standard_normal((48, 32, 4, 4))
-    case = (x, weight, rng.standard_normal((7, 7, 5, 48)), (2, 2), (1, 1))
-    whole = the_three(*case, threads=1)
-    for a, b in zip(whole, the_three(*case, threads=2)):
-        np.testing.assert_array_equal(a, b)
-    monkeypatch.setattr(winograd, "GROUP", 1)
-    for a, b in zip(whole, the_three(*case)):
-        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    x, weight = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
+    k = weight.shape[2]
+    stride = k // 2 if k == 4 else 1
+    size = [(n + 2 - k) // stride + 1 for n in x.shape[1:3]]
+    g = rng.standard_normal((len(x), *size, len(weight))).astype(dtype)
+    case = x, weight, g, (stride, stride), (1, 1)
+    whole = the_three(*case)
+    for threads in (2, 3, 4, 5, 8, 12):
+        for a, b in zip(whole, the_three(*case, threads=threads)):
+            np.testing.assert_array_equal(a, b)
+    monkeypatch.setattr(winograd, "OWN", 1)
+    monkeypatch.setattr(winograd, "STRIP", 1)
+    for threads in (1, 4):
+        in_groups = the_three(*case, threads=threads)
+        for a, b in zip(whole[:2], in_groups):
+            np.testing.assert_array_equal(a, b)
+        rounding = (
+            20 * np.finfo(dtype).eps * np.abs(whole[2]).max()
+        )  # the sum over the pictures is taken in other parts
+        np.testing.assert_allclose(in_groups[2], whole[2], rtol=0, atol=rounding)
+
+
+def test_the_shares_are_those_that_take_least_time():
+    rows, numbers, columns = 100 * 256, 16 * 256 * 64, 64
+    assert winograd._shares(64, 2, rows, numbers, columns, 1) == (1, 1)
+    assert winograd._shares(64, 2, rows, numbers, columns, 2) == (2, 1)  # little to be done for a panel
+    assert winograd._shares(32, 8, 36 * 1024, 9 * 1024 * 64, 64, 2) == (1, 2)  # much
+    assert winograd._shares(1, 2, rows, numbers, columns, 8) == (
+        1,
+        2,
+    )  # no more shares than there are pictures and panels
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
