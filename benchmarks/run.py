@@ -12,6 +12,7 @@ suites
     memory    the peak of a training step           as for train
     startup   import, and the first step            import; with kernels compiled before, and without
     scaling   time by batch and by width            batch, width
+    epochs    three epochs of MNIST                 mnist
 
 A ratio is PyTorch's time over minigan's within a pair of neighbouring turns (of memory, minigan's over PyTorch's). A result
 on which the two disagree by more than rounding is an error, and nothing is timed. More is in benchmarks/README.md.
