@@ -130,7 +130,7 @@ def _draw_column(axes: Any, cases: dict[str, list[Row]], colors: dict[str, str],
     axes.set_yticks(middles, list(cases), fontsize=8)
     axes.tick_params(axis="y", length=0)
     low, high = axes.get_xlim()
-    steps = (1, 2, 5) if high / low < 200 else (1,)
+    steps = (1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8) if high / low < 5 else (1, 2, 5) if high / low < 200 else (1,)
     ticks = [step * 10.0**n for n in range(-3, 4) for step in steps if low < step * 10.0**n < high]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -142,10 +142,10 @@ def _draw_column(axes: Any, cases: dict[str, list[Row]], colors: dict[str, str],
 
 def _draw_sizes(figure: Any, section: Section) -> None:
     """Milliseconds over size, both logarithmic: the slope of a line is the exponent."""
-    from matplotlib.ticker import NullFormatter
+    from matplotlib.ticker import LogFormatter, LogLocator, NullFormatter
 
     sweeps = list(dict.fromkeys(row.case for row in section.rows))
-    figure.set_size_inches(4.2 * len(sweeps), 4)
+    figure.set_size_inches(max(6, 4.2 * len(sweeps)), 4)
     for axes, name, note in zip(figure.subplots(1, len(sweeps), squeeze=False)[0], sweeps, section.notes):
         rows = [row for row in section.rows if row.case == name]
         sizes = [int(row.part) for row in rows]
@@ -155,7 +155,10 @@ def _draw_sizes(figure: Any, section: Section) -> None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(9, 9)))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(name)
         axes.set_ylabel("ms")
         axes.set_title(note.replace(", a step", ",\na step"), fontsize=8)
