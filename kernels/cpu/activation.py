@@ -8,6 +8,7 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
+from .layout import empty_like
 from .threads import threads_for
 
 
@@ -36,7 +37,7 @@ def leaky_relu(x: np.ndarray, negative_slope: float) -> np.ndarray:
     array([-0.25,  2.  ])
     """
     x = _dense(x)
-    y = np.empty_like(x)
+    y = empty_like(x)
     _leaky_relu(x.ravel("K"), x.dtype.type(negative_slope), y.ravel("K"), threads_for(x.nbytes / 10))
     return y
 
@@ -67,7 +68,7 @@ def leaky_relu_backward(grad: np.ndarray, sign: np.ndarray, negative_slope: floa
     """
     sign = _dense(sign)
     grad = _lying_as(sign, grad)
-    grad_x = np.empty_like(sign)
+    grad_x = empty_like(sign)
     slope = sign.dtype.type(negative_slope)
     _leaky_relu_backward(grad.ravel("K"), sign.ravel("K"), slope, grad_x.ravel("K"), threads_for(sign.nbytes / 7))
     return grad_x
@@ -132,6 +133,6 @@ def _lying_as(model: np.ndarray, x: np.ndarray) -> np.ndarray:
     alike = all(a == b for a, b, n in zip(x.strides, model.strides, x.shape) if n > 1)
     if alike and x.flags.behaved:
         return x
-    copy = np.empty_like(model)
+    copy = empty_like(model)
     copy[...] = x
     return copy

@@ -32,7 +32,7 @@ from numba import prange
 from . import winograd
 from .compile import compiled
 from .fold import scatter
-from .layout import channels_first, channels_last, contiguous, flat, transpose
+from .layout import aligned_like, channels_first, channels_last, contiguous, empty, flat, transpose
 from .matmul import matmul, multiply, pack, panel_width
 from .plan import Plan, forward_plan, phases_plan
 from .threads import threads_for
@@ -93,7 +93,7 @@ def conv2d(
         return channels_first(y.reshape(N, *plan.grid, Cout))
     if winograd.suits(x, weight.shape, (H, W), stride, dilation):
         return channels_first(winograd.conv2d(channels_last(x), weight, padding, plan.grid, bias, threads))
-    y = np.empty((N, *plan.grid, Cout), x.dtype)
+    y = empty((N, *plan.grid, Cout), x.dtype)
     panels = pack(np.ascontiguousarray(weight).reshape(1, Cout, -1), plan.place, threads)
     where = *plan.band, plan.tap_at, plan.phases, plan.grid
     _correlate(channels_last(x), *where, stride, panels, *_onto(bias, y), y, (1, 1), threads)
@@ -155,7 +155,7 @@ def conv2d_input_grad(
         row = None if bias is None else np.tile(bias, kh * kw)
         x = matmul(g.reshape(-1, Cout), channels_last(weight).reshape(Cout, -1), row)
         return channels_first(x.reshape(N, *input_size, Cin))
-    x = np.empty((N, *input_size, Cin), grad.dtype)
+    x = empty((N, *input_size, Cin), grad.dtype)
     if Cin * x.itemsize <= REGISTER_BYTES or input_size[0] * input_size[1] > 2 * OH * OW * stride[0] * stride[1]:
         scatter(g, weight, x, bias, stride, padding, dilation, threads)
     elif winograd.suits(grad, weight.shape, input_size, stride, dilation):
@@ -219,7 +219,7 @@ def conv2d_weight_grad(
     if winograd.suits(x, (Cout, Cin, kh, kw), (H, W), stride, dilation):
         return winograd.conv2d_weight_grad(channels_last(x), g, kernel_size, padding, threads)
     parts = _weight_grad_in_parts(channels_last(x), g, plan, stride, threads)
-    weight = np.empty((Cout, Cin, kh, kw), x.dtype)
+    weight = empty((Cout, Cin, kh, kw), x.dtype)
     _merge(parts, weight.reshape(Cout, K), threads)
     return weight
 
@@ -231,7 +231,7 @@ def _weight_grad_in_parts(x: np.ndarray, g: np.ndarray, plan: Plan, stride: Pair
     panels = flat(g) if in_place else pack(g.reshape(-1, Cout, 1), np.arange(g.size // Cout), threads)
     blocks = -(-N // plan.band.pictures) * -(-plan.grid[0] // plan.band.rows)  # bands
     share = -(-blocks // -(-TASKS // -(-Cin // plan.band.channels)))  # bands in a part of the sum
-    parts = np.empty((-(-blocks // share), plan.place.size, Cout), x.dtype)
+    parts = empty((-(-blocks // share), plan.place.size, Cout), x.dtype)
     panel_row = Cout if in_place else panel_width(Cout, g.itemsize)
     _accumulate(
         x, *plan.band, plan.tap_at, plan.place.ravel(), plan.grid, stride, panels, panel_row, share, parts, threads
@@ -337,7 +337,7 @@ def _correlate(
     strips = (Cout + strip - 1) // strip
     tasks = groups * bands * strips
     for thread in prange(threads):
-        band = np.empty(pictures * height * width * step, x.dtype)
+        band = aligned_like(x, pictures * height * width * step)
         for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             n, u, column = task // (bands * strips) * pictures, task // strips % bands * rows, task % strips * strip
             count = min(pictures, N - n)
@@ -406,7 +406,7 @@ def _accumulate(
     window_at, tasks = np.empty(pictures * rows * OW, np.int64), splits * slices * strips
     _window_table(pictures, rows, OW, height * width * step, stride[0] * width * step, stride[1] * step, window_at)
     for thread in prange(threads):
-        band = np.empty(pictures * height * width * step, x.dtype)
+        band = aligned_like(x, pictures * height * width * step)
         for task in range(tasks * thread // threads, tasks * (thread + 1) // threads):
             split, channel, column = task // (slices * strips), task // strips % slices * step, task % strips * strip
             channels = min(step, C - channel)

@@ -16,7 +16,7 @@ from numba import prange
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .compile import compiled
-from .layout import channels_first, channels_last, flat
+from .layout import aligned_like, channels_first, channels_last, flat
 from .matmul import multiply, pack, panel_width
 from .threads import threads_for
 from .tile import ITSELF, MASKS, NOTHING, REGISTER_BYTES, TILE_BYTES, add_run
@@ -130,7 +130,7 @@ def _scatter(g, panels, bias, x, kernel_size, stride, padding, dilation, togethe
     pixels, channel, panel_at = np.arange(together * OW) * Cout, np.arange(Cout), np.arange(Cout) * width
     row_at = np.arange(together * OW) * K
     for thread in prange(threads):
-        columns = np.empty(together * OW * K, x.dtype)
+        columns = aligned_like(x, together * OW * K)
         for n in range(N * thread // threads, N * (thread + 1) // threads):
             x[n] = bias
             for row in range(0, OH, together):

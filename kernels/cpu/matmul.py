@@ -17,7 +17,7 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
-from .layout import aligned, flat, transpose
+from .layout import aligned, aligned_like, empty, flat, transpose
 from .threads import threads_for
 from .tile import (
     BIAS,
@@ -74,7 +74,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         a = np.ascontiguousarray(a)
     if not (b.flags.c_contiguous or b.flags.f_contiguous):
         b = np.ascontiguousarray(b)
-    c = np.empty((M, N), a.dtype)
+    c = empty((M, N), a.dtype)
     if M == 1:  # B is read once, and memory sets the pace
         row_times = _row_times_rows if b.flags.c_contiguous else _row_times_columns
         row_times(flat(a), flat(b), c.reshape(-1), threads_for(b.nbytes // 50))
@@ -126,7 +126,7 @@ def _multiply_part(
     deepest = min(DEPTH, K)
     a_rows, a_cols, c_rows = np.arange(M) * a_row, np.arange(deepest) * a_step, np.arange(M) * N
     in_place = MASKS and b_column == 1 and M <= 24 * ROWS  # too few rows to make up for a copy
-    packed = np.zeros(0 if in_place else deepest * min(BLOCK_PANELS * full, right - left + full), a.dtype)
+    packed = aligned_like(a, 0 if in_place else deepest * min(BLOCK_PANELS * full, right - left + full))
     for column in range(left, right, BLOCK_PANELS * full):
         columns = min(BLOCK_PANELS * full, right - column)
         width = panel_width(columns, a.itemsize)

@@ -18,8 +18,8 @@ from numba import prange
 
 from .activation import leaky, leaky_grad
 from .compile import compiled
+from .layout import aligned_like, contiguous
 from .layout import channels_last as to_channels_last
-from .layout import contiguous
 from .threads import threads_for
 
 WIDE = 512  # numbers in a wide row, at most: a short loop is over before it is fast
@@ -212,7 +212,7 @@ def _channel_sum(x, C, channels_last, threads):
 @compiled()
 def _normalise(x, mean, scale, shift, slope, channels_last, threads):
     """leaky(scale·(x − μ) + shift)"""
-    y = np.empty_like(x)
+    y = aligned_like(x, x.size).reshape(x.shape)
     shift = shift - scale * _lost(mean, x)
     mean, scale, shift = _wide(mean, x, channels_last), _wide(scale, x, channels_last), _wide(shift, x, channels_last)
     _fill_scaled(x, mean, scale, shift, slope, y, channels_last, threads)
@@ -233,7 +233,7 @@ def _backward(g, x, weight, bias, mean, var, eps, slope, channels_last, threads)
     # ∂x = scale·(g − Σg/m − (x − μ)·Σ g·(x − μ) / m(σ² + ε)), as scale·g + b·(x − high) + d
     b = -scale * along / (m * (var + eps))
     d = -scale * grad_bias / m - b * low
-    grad_x = np.empty_like(x)
+    grad_x = aligned_like(x, x.size).reshape(x.shape)
     b, d = _wide(b, x, channels_last), _wide(d, x, channels_last)
     _fill_gradient(g, x, high, wide_scale, shift, b, d, slope, grad_x, channels_last, threads)
     return grad_x, along / np.sqrt(var + eps), grad_bias
@@ -248,7 +248,7 @@ def _count(x, weight):
 @compiled()
 def _spread(v, x, channels_last):
     """A vector (C,) repeated for all columns or rows of x."""
-    wide = np.empty(x.shape[1] if channels_last else x.shape[0], v.dtype)
+    wide = aligned_like(v, x.shape[1] if channels_last else x.shape[0])
     for i in range(len(wide)):
         wide[i] = v[i % len(v)]
     return wide

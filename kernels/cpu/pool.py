@@ -8,6 +8,7 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
+from .layout import channels_last, empty
 from .threads import threads_for
 
 Pair = tuple[int, int]
@@ -46,8 +47,8 @@ def max_pool2d(
     >>> y[0, 0], index[0, 0]
     (array([[5., 2.]]), array([[1, 2]]))
     """
-    pixels = _channels_last(x)
-    y = np.empty(_shape(pixels.shape, kernel_size, stride, padding, dilation), x.dtype)
+    pixels = channels_last(x)
+    y = empty(_shape(pixels.shape, kernel_size, stride, padding, dilation), x.dtype)
     index = np.empty(y.shape, np.int64)
     _max_pool(pixels, y, index, kernel_size, stride, padding, dilation, _threads(y, kernel_size))
     return y.transpose(0, 3, 1, 2), index.transpose(0, 3, 1, 2)
@@ -80,8 +81,8 @@ def max_pool2d_backward(grad: np.ndarray, index: np.ndarray, size: Pair) -> np.n
            [0., 0., 0., 0.]])
     """
     N, C, OH, OW = grad.shape
-    g, places = (_channels_last(a).reshape(N, OH * OW, C) for a in (grad, index))
-    grad_x = np.empty((N, size[0] * size[1], C), grad.dtype)
+    g, places = (channels_last(a).reshape(N, OH * OW, C) for a in (grad, index))
+    grad_x = empty((N, size[0] * size[1], C), grad.dtype)
     _put_back(g, places, grad_x, threads_for(grad_x.nbytes / 10 + g.size))
     return grad_x.reshape(N, *size, C).transpose(0, 3, 1, 2)
 
@@ -110,8 +111,8 @@ def sum_pool2d(x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair) ->
     >>> sum_pool2d(np.ones((1, 1, 2, 3)), (2, 2), (1, 1), (0, 0))[0, 0]
     array([[4., 4.]])
     """
-    pixels = _channels_last(x)
-    y = np.empty(_shape(pixels.shape, kernel_size, stride, padding, (1, 1)), x.dtype)
+    pixels = channels_last(x)
+    y = empty(_shape(pixels.shape, kernel_size, stride, padding, (1, 1)), x.dtype)
     _sum_pool(pixels, y, kernel_size, stride, padding, False, _threads(y, kernel_size))
     return y.transpose(0, 3, 1, 2)
 
@@ -141,8 +142,8 @@ def sum_pool2d_backward(grad: np.ndarray, size: Pair, kernel_size: Pair, stride:
     array([[ 7., 15.,  8.],
            [ 7., 15.,  8.]])
     """
-    g = _channels_last(grad)
-    grad_x = np.empty((g.shape[0], *size, g.shape[3]), grad.dtype)
+    g = channels_last(grad)
+    grad_x = empty((g.shape[0], *size, g.shape[3]), grad.dtype)
     _sum_pool(grad_x, g, kernel_size, stride, padding, True, _threads(g, kernel_size))
     return grad_x.transpose(0, 3, 1, 2)
 
@@ -242,13 +243,6 @@ def _add(x, total):
 # ---------------------------------------------------------------------------------------------------------------------
 # Geometry
 # ---------------------------------------------------------------------------------------------------------------------
-
-
-def _channels_last(x: np.ndarray) -> np.ndarray:
-    """(N, H, W, C), contiguous: a view, unless x lies in memory in another way (or is read-only, for which Numba would
-    compile the loops anew)."""
-    x = x.transpose(0, 2, 3, 1)
-    return x if x.flags.carray else x.copy()
 
 
 def _shape(shape: tuple[int, ...], kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> tuple[int, ...]:

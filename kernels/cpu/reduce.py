@@ -11,6 +11,7 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
+from .layout import empty
 from .threads import threads_for
 from .tile import REGISTER_BYTES, repeat_run
 
@@ -78,7 +79,7 @@ def amax_backward(grad: np.ndarray, x: np.ndarray, y: np.ndarray, axes: tuple[in
     first, K = min(axes, default=0), math.prod([x.shape[a] for a in axes])
     rows = _in_three(x, axes, K)
     flat = (rows.shape[0], rows.shape[2])
-    grad_x = np.empty_like(rows)
+    grad_x = empty(rows.shape, rows.dtype)
     _amax_backward(_required(grad).reshape(flat), rows, _required(y).reshape(flat), grad_x, threads_for(x.size / 5))
     middle = tuple(range(first, first + len(axes)))
     grad_x = grad_x.reshape((*y.shape[:first], *[x.shape[a] for a in axes], *y.shape[first:]))

@@ -37,7 +37,7 @@ import numpy as np
 from numba import prange
 
 from .compile import compiled
-from .layout import aligned, aligned_like, flat, transpose
+from .layout import aligned, aligned_like, empty, flat, transpose
 from .matmul import multiply, panel_width
 from .tile import ITSELF, NOTHING, REGISTER_BYTES, add_run
 from .weighted_sum import weighted_sum
@@ -80,7 +80,7 @@ def conv2d(
     x: np.ndarray, weight: np.ndarray, padding: Pair, output_size: Pair, bias: np.ndarray | None, threads: int
 ) -> np.ndarray:
     """The convolution of pictures (N, H, W, C), channels-last, with weight (O, C, k, k): (N, OH, OW, O)."""
-    y = np.empty((x.shape[0], *output_size, weight.shape[0]), x.dtype)
+    y = empty((x.shape[0], *output_size, weight.shape[0]), x.dtype)
     _convolve(x, weight, False, padding, bias, y, threads)
     return y
 
@@ -154,7 +154,7 @@ def conv2d_weight_grad(x: np.ndarray, grad: np.ndarray, kernel_size: Pair, paddi
     group = _group(-(-N // halves), slots * (parts * strip + O_most), strips > 1)
     U = aligned(chunks * o_chunks * halves * points * parts * strip * O_most, x.dtype)
     U = U.reshape(chunks * o_chunks, halves, len(v.G), len(h.G), parts * strip, O_most)
-    weight = np.empty((O, C, *kernel_size), x.dtype)
+    weight = empty((O, C, *kernel_size), x.dtype)
     where, back = (v.first_slot, h.first_slot), (v.taps, h.taps, v.G, h.G)
     _by_channels(x, grad, v.data + h.data, v.spread + h.spread, where, back, chunks, o_chunks, strip, group, U, weight)
     if halves > 1:
