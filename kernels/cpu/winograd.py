@@ -217,28 +217,36 @@ def _room(x, points, pictures, columns):
 
 @compiled()
 def _slots_from(x, first, count, channel, channels, into, V):
-    """D d, or A ŷ, on both axes, for some channels: V[slot, slot, n, (part, channel)], each from a few pixels."""
+    """D d, or A ŷ, for some channels: V[slot, slot, n, (part, channel)]; first down the columns, then along the rows.
+
+    What is between the two, a row of pixels, stays in the first cache.
+    """
     H, W, C = x.shape[1:]
     v_at, v_factor, v_terms, h_at, h_factor, h_terms = into
     v_parts, v_slots, most = v_at.shape
     h_parts, h_slots, _ = h_at.shape
-    room, row = V.shape[2:]
+    room, size = V.shape[2:]
     flat_x, flat_V = x.reshape(-1), V.reshape(-1)
-    at, factor = np.empty(most * most, np.int64), np.empty(most * most, x.dtype)
-    for begin in range(0, count, TOGETHER):
-        end = min(begin + TOGETHER, count)
+    row = aligned_like(x, W * channels)
+    places, factors = h_at * channels, h_factor.astype(x.dtype)
+    at, factor = np.empty(most, np.int64), np.empty(most, x.dtype)
+    for n in range(count):
         for a in range(v_slots):
-            for b in range(h_slots):
-                for part in range(v_parts * h_parts):
-                    p, q, terms = part // h_parts, part % h_parts, 0
-                    for i in range(v_terms[p, a]):
-                        for j in range(h_terms[q, b]):
-                            at[terms] = (v_at[p, a, i] * W + h_at[q, b, j]) * C
-                            factor[terms] = v_factor[p, a, i] * h_factor[q, b, j]
-                            terms += 1
-                    for n in range(begin, end):
-                        to = ((a * h_slots + b) * room + n) * row + part * channels
-                        weighted_sum(flat_V, to, flat_x, (first + n) * H * W * C + channel, at, factor, terms, channels)
+            for p in range(v_parts):
+                terms = v_terms[p, a]
+                for i in range(terms):
+                    at[i], factor[i] = (((first + n) * H + v_at[p, a, i]) * W) * C + channel, v_factor[p, a, i]
+                if channels == C:
+                    weighted_sum(row, 0, flat_x, 0, at, factor, terms, W * C)
+                else:
+                    for col in range(W):
+                        weighted_sum(row, col * channels, flat_x, col * C, at, factor, terms, channels)
+                for b in range(h_slots):
+                    to = ((a * h_slots + b) * room + n) * size + p * h_parts * channels
+                    for q in range(h_parts):
+                        weighted_sum(
+                            flat_V, to + q * channels, row, 0, places[q, b], factors[q, b], h_terms[q, b], channels
+                        )
 
 
 @compiled()
