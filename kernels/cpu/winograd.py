@@ -46,7 +46,7 @@ from .winograd_tiles import cut
 Pair = tuple[int, int]
 
 TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
-OWN = 1 << 20  # numbers of transformed pictures that a thread has at a time, about
+OWN = 1 << 19  # numbers of transformed pictures that a thread has at a time, about
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel that a thread has at a time
 PRODUCTS = 26  # in the time in which a transform makes one number
