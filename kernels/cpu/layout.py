@@ -7,9 +7,10 @@ from numba import prange
 
 from .compile import compiled
 from .threads import threads_for
-from .tile import REGISTER_BYTES, transpose_tile
+from .tile import REGISTER_BYTES, interleave_three, transpose_tile
 
 LARGE = 1 << 12  # numbers
+LANES = REGISTER_BYTES // 4  # numbers in a vector, at most
 FEW = 4  # rows or columns: with so few, a tile is mostly empty
 
 
@@ -124,7 +125,7 @@ def transpose(a, a_from, a_row, rows, columns, b, b_from, b_rows, first):
 def _transpose_pictures(x, y, N, rows, columns, threads):
     """(N, rows, columns) -> (N, columns, rows)"""
     at = np.arange(columns) * rows
-    share = max(64, 512 // rows)  # columns in a task
+    share = max(64, 512 // rows // 64 * 64)  # columns in a task
     shares = (columns + share - 1) // share
     for thread in prange(threads):
         for task in range(N * shares * thread // threads, N * shares * (thread + 1) // threads):
@@ -133,9 +134,13 @@ def _transpose_pictures(x, y, N, rows, columns, threads):
             if min(rows, columns) > FEW:
                 transpose(x, start + first, columns, rows, end - first, y, start, at, first)
             elif rows <= FEW:
+                done = first
+                if rows == 3:  # colours
+                    done += (end - first) // LANES * LANES
+                    interleave_three(x, start + first, columns, y, start + first * rows, done - first)
                 for i in range(rows):
-                    row = x[start + i * columns + first : start + i * columns + end]
-                    column = y[start + first * rows + i : start + end * rows : rows]
+                    row = x[start + i * columns + done : start + i * columns + end]
+                    column = y[start + done * rows + i : start + end * rows : rows]
                     for j in range(row.size):
                         column[j] = row[j]
             else:

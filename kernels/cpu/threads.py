@@ -3,6 +3,9 @@
 All kernels run on Numba's one pool of threads. Sharing work among them, and waiting for the last, takes about 1.3 µs while
 they are awake, and 20 to 100 µs after a pause of some 10 ms, over which they fall asleep (measured with OpenMP on two
 processors; with Numba's own workqueue it takes 25 to 45 µs every time). Small work is done sooner by one thread alone.
+
+Every routine cuts a batch in the same way, the t-th part for thread t. So a thread finds in its own caches what it wrote a
+routine before, which matters where processors do not share one.
 """
 
 from numba import config

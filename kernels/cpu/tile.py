@@ -322,3 +322,26 @@ def _emit_repeat(context, builder, signature, arguments):
         with cgutils.for_range_slice(builder, w.whole(0), times, w.whole(w.lanes), INT) as (j, _):
             w.store(value, w.at(w.offset(start, j)))
     return context.get_dummy_value()
+
+
+@intrinsic
+def interleave_three(typing, a, a_from, step, b, b_from, n):
+    """b[b_from + 3·i + c] = a[a_from + c·step + i] for i < n, whole vectors, and c < 3: planes of colour to pixels."""
+    long = types.intp
+    return types.void(a, long, long, b, long, long), _emit_interleave
+
+
+def _emit_interleave(context, builder, signature, arguments):
+    (_, a_from, step, _, b_from, n) = arguments
+    w = _Writer(context, builder, signature, arguments)
+    planes = [w.start(0, builder.add(a_from, builder.mul(step, w.whole(c)))) for c in range(3)]
+    pixels, order = w.start(3, b_from), ir.VectorType(INT32, w.lanes)
+    with cgutils.for_range_slice(builder, w.whole(0), n, w.whole(w.lanes), INT) as (i, _):
+        red, green, blue = (w.load(w.at(w.offset(plane, i))) for plane in planes)
+        for v in range(3):
+            places = [divmod(v * w.lanes + lane, 3) for lane in range(w.lanes)]  # (pixel, colour)
+            two = ir.Constant(order, [pixel + w.lanes * (colour == 1) for pixel, colour in places])
+            third = ir.Constant(order, [w.lanes + at[0] if at[1] == 2 else lane for lane, at in enumerate(places)])
+            both = builder.shuffle_vector(red, green, two)
+            w.store(builder.shuffle_vector(both, blue, third), w.at(w.offset(pixels, builder.mul(i, w.whole(3))), v))
+    return context.get_dummy_value()

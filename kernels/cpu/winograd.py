@@ -16,7 +16,7 @@ the product number by number:
 
 **Two axes** apply it twice: 16 multiplications where 36 were (9 for 16 with tiles of two). What was a number is now a vector
 of channels, so each ⊙ becomes a matrix product over the channels, one for each pair of points, with a row for each tile of
-each picture. These products are all the work that is left; the sums around them are a few per cent of it.
+each picture. These products are the work that is left, and the sums around them take a fifth of the time.
 
 **Three routines.** The form Σ (D d)(G g)(A y) is linear in data, kernel and output alike, so its other two derivatives are
 the other two routines of the convolution, with the same matrices and the same saving:
@@ -29,6 +29,10 @@ rows and columns: y = Σ over four phases of (phase of the picture) * (2x2 taps 
 the channels of one matrix product.
 
 **Kernels of 3x3 with stride 1** have tiles of two outputs, at the same four points.
+
+**Threads** share nothing but what is given: each goes through all steps with pictures, or channels, of its own, a few at a
+time, and its intermediate results stay in its own caches. Transforming a kernel or a picture twice costs less than passing
+one on, where processors do not share a cache.
 
 The factors are 0, ±1 and ½ alone, so little precision is lost: the error is about twice that of the ordinary sum.
 """
@@ -45,7 +49,7 @@ from .winograd_tiles import cut
 
 Pair = tuple[int, int]
 
-TOGETHER = 8  # pictures for which one row of a transform is worked out at a time
+TOGETHER = 8  # pictures for which a pixel of the result is worked out at a time
 OWN = 1 << 19  # numbers of transformed pictures that a thread has at a time, about
 FEW = 32  # channels: with fewer, the ordinary convolution is faster
 STRIP = 1 << 20  # numbers of a transformed kernel that a thread has at a time
@@ -53,7 +57,6 @@ PRODUCTS = 26  # in the time in which a transform makes one number
 SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 LANES = REGISTER_BYTES // 4  # numbers in a vector, at most
 SOME = 8  # channels whose taps are sorted at a time
-SKEW = 16  # numbers between the rows of matrices: rows a power of two apart would meet in the same few lines of a cache
 
 
 def suits(x: np.ndarray, weight_shape: tuple[int, ...], input_size: Pair, stride: Pair, dilation: Pair) -> bool:

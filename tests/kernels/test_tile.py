@@ -118,7 +118,17 @@ def test_runs_of_every_length(dtype):
 
 
 @pytest.mark.parametrize(
-    "shape", [(2, 3, 5, 7), (1, 33, 6, 7), (3, 64, 4, 4), (2, 1, 3, 3), (2, 5, 1, 1), (0, 3, 2, 2)]
+    "shape",
+    [
+        (2, 3, 5, 7),
+        (3, 3, 9, 31),
+        (2, 4, 9, 31),
+        (1, 33, 6, 7),
+        (3, 64, 4, 4),
+        (2, 1, 3, 3),
+        (2, 5, 1, 1),
+        (0, 3, 2, 2),
+    ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
 def test_channels_last(shape, dtype):
