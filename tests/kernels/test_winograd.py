@@ -118,6 +118,17 @@ def test_however_the_work_is_shared_and_grouped_the_results_are_the_same_bit_for
     g = rng.standard_normal((len(x), *size, len(weight))).astype(dtype)
     case = x, weight, g, (stride, stride), (1, 1)
     whole = the_three(*case)
+    steps = (stride, stride), (1, 1), (1, 1), 1
+    tolerance = 100 * np.finfo(dtype).eps
+    for found, expected in zip(
+        whole,
+        (
+            reference.conv2d(first(x), weight, *steps),
+            reference.conv2d_input_grad(first(g), weight, x.shape[1:3], *steps),
+            reference.conv2d_weight_grad(first(x), first(g), (k, k), *steps),
+        ),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
     for threads in (2, 3, 4, 5, 8, 12):
         for a, b in zip(whole, the_three(*case, threads=threads)):
             np.testing.assert_array_equal(a, b)
