@@ -94,8 +94,7 @@ class Training:
         for i in range(steps):
             self.lib.seed(i)
             losses = self.step()
-            kind = "later loss" if i else "loss"
-            found |= {f"{kind}: {name} of step {i + 1}": np.array(value) for name, value in losses.items()}
+            found |= {f"loss: {name} of step {i + 1}": np.array(value) for name, value in losses.items()}
             if i == 0:
                 found |= {f"gradient: of {name}": g for name, g in self.gradients().items()}
         found |= {f"update: of {name} in {steps} steps": after - before[name] for name, after in self.state().items()}

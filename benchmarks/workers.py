@@ -130,7 +130,10 @@ class LocalWorker:
                 "kernels": module.backend.get_kernels(),
             }
         prefixes = ("OPENBLAS_", "OMP_", "GOMP_", "NUMBA_", "MKL_", "MINIGAN_")
-        found["environment"] = {k: v for k, v in sorted(os.environ.items()) if k.startswith(prefixes)}
+        places = {"MINIGAN_DATA", "NUMBA_CACHE_DIR"}  # where things lie is nobody's business
+        found["environment"] = {
+            k: v for k, v in sorted(os.environ.items()) if k.startswith(prefixes) and k not in places
+        }
         return found
 
     def memory(self) -> dict[str, int]:

@@ -5,9 +5,8 @@ The loops see pictures as a matrix, in either of the two ways in which they lie 
     channels-last     (N·H·W, C)     a channel is a column; rows may be taken together as one wide row, C after C
     channels-first    (N·C, H·W)     a channel is every C-th row
 
-The mean is taken off first, so pictures far from zero lose nothing to rounding; a few differences at a time are then added
-in their own dtype, and these sums in float64. What goes into a LeakyReLU is computed as without one, so the result is bit
-for bit that of `leaky_relu` behind a batch norm. Work is cut by the shape alone and sums are added in a fixed order, so
+Sums and arithmetic are float64 whatever the dtype. What goes into a LeakyReLU is rounded first, so the result is bit for bit
+that of `leaky_relu` behind a batch norm without one. Work is cut by the shape alone and sums are added in a fixed order, so
 results do not depend on the number of threads.
 """
 
@@ -23,7 +22,7 @@ from .layout import channels_last as to_channels_last
 from .threads import threads_for
 
 WIDE = 512  # numbers in a wide row, at most: a short loop is over before it is fast
-UNROLLED = 8  # rows that are added up in registers, before the sums in memory are touched
+UNROLLED = 4  # rows that are added up in registers, before the sums in memory are touched
 PART = 2**16  # numbers in a part, whose sums one thread makes, at least
 PARTS = 32  # at most
 SMALL = 2**14  # numbers: with fewer, NumPy adds them up sooner than a routine is called
@@ -105,7 +104,7 @@ def scale_and_shift(x: np.ndarray, scale: np.ndarray, shift: np.ndarray, negativ
     matrix, channels_last = _as_matrix(x)
     scale, shift = _per_channel(scale, 1.0, x), _per_channel(shift, 0.0, x)
     slope, threads = x.dtype.type(negative_slope), threads_for(x.nbytes / 10)
-    y = _normalise(matrix, np.zeros(x.shape[1]), scale, shift, slope, channels_last, threads)
+    y = _scale_and_shift(matrix, scale, shift, slope, channels_last, threads)
     return _as_pictures(y, channels_last, x.shape)
 
 
@@ -199,43 +198,48 @@ def _batch_norm(x, weight, bias, eps, slope, channels_last, threads):
     total, squares = _add_up(sums, C)
     mean = origin + total / m
     var = np.maximum(squares / m - (total / m) ** 2, 0.0)
-    return _normalise(x, mean, weight / np.sqrt(var + eps), bias, slope, channels_last, threads), mean, var
+    scale, shift = _as_scale_and_shift(weight, bias, mean, var, eps)
+    return _scale_and_shift(x, scale, shift, slope, channels_last, threads), mean, var
 
 
 @compiled()
 def _channel_sum(x, C, channels_last, threads):
     sums = _room_for_sums(x, C, channels_last)
-    _plain_sums(x, sums, C, channels_last, threads)
+    _sums(x, _spread(np.zeros(C), x, channels_last), sums, C, channels_last, threads)
     return _add_up(sums, C)[0]
 
 
 @compiled()
-def _normalise(x, mean, scale, shift, slope, channels_last, threads):
-    """leaky(scale·(x − μ) + shift)"""
+def _as_scale_and_shift(weight, bias, mean, var, eps):
+    """γ·(x − μ)/√(σ² + ε) + β = scale·x + shift."""
+    scale = weight / np.sqrt(var + eps)
+    return scale, bias - mean * scale
+
+
+@compiled()
+def _scale_and_shift(x, scale, shift, slope, channels_last, threads):
     y = aligned_like(x, x.size).reshape(x.shape)
-    shift = shift - scale * _lost(mean, x)
-    mean, scale, shift = _wide(mean, x, channels_last), _wide(scale, x, channels_last), _wide(shift, x, channels_last)
-    _fill_scaled(x, mean, scale, shift, slope, y, channels_last, threads)
+    scale, shift = _spread(scale, x, channels_last), _spread(shift, x, channels_last)
+    _fill_scaled(x, scale, shift, slope, y, channels_last, threads)
     return y
 
 
 @compiled()
 def _backward(g, x, weight, bias, mean, var, eps, slope, channels_last, threads):
     m, C = _count(x, weight), len(weight)
-    scale, low = weight / np.sqrt(var + eps), _lost(mean, x)
-    high, shift = _wide(mean, x, channels_last), _wide(bias - scale * low, x, channels_last)
-    wide_scale = _wide(scale, x, channels_last)
+    scale, shift = _as_scale_and_shift(weight, bias, mean, var, eps)
+    wide_scale, wide_shift = _spread(scale, x, channels_last), _spread(shift, x, channels_last)
+    wide_mean = _spread(mean, x, channels_last)
     sums = _room_for_sums(x, C, channels_last)
-    _gradient_sums(g, x, high, wide_scale, shift, slope, sums, C, channels_last, threads)
+    _gradient_sums(g, x, wide_scale, wide_shift, wide_mean, slope, sums, C, channels_last, threads)
     grad_bias, along = _add_up(sums, C)
-    along = along - low * grad_bias
 
-    # ∂x = scale·(g − Σg/m − (x − μ)·Σ g·(x − μ) / m(σ² + ε)), as scale·g + b·(x − high) + d
+    # ∂x = scale·(g − Σg/m − (x − μ)·Σ g·(x − μ) / m(σ² + ε)), as scale·g + b·x + d
     b = -scale * along / (m * (var + eps))
-    d = -scale * grad_bias / m - b * low
+    d = -scale * grad_bias / m - b * mean
     grad_x = aligned_like(x, x.size).reshape(x.shape)
-    b, d = _wide(b, x, channels_last), _wide(d, x, channels_last)
-    _fill_gradient(g, x, high, wide_scale, shift, b, d, slope, grad_x, channels_last, threads)
+    b, d = _spread(b, x, channels_last), _spread(d, x, channels_last)
+    _fill_gradient(g, x, wide_scale, wide_shift, b, d, slope, grad_x, channels_last, threads)
     return grad_x, along / np.sqrt(var + eps), grad_bias
 
 
@@ -248,22 +252,10 @@ def _count(x, weight):
 @compiled()
 def _spread(v, x, channels_last):
     """A vector (C,) repeated for all columns or rows of x."""
-    wide = aligned_like(v, x.shape[1] if channels_last else x.shape[0])
+    wide = np.empty(x.shape[1] if channels_last else x.shape[0])
     for i in range(len(wide)):
         wide[i] = v[i % len(v)]
     return wide
-
-
-@compiled()
-def _lost(v, x):
-    """What v loses when it is rounded to the dtype of x."""
-    return v - v.astype(x.dtype)
-
-
-@compiled()
-def _wide(v, x, channels_last):
-    """The same in the dtype of x."""
-    return _spread(v.astype(x.dtype), x, channels_last)
 
 
 @compiled()
@@ -342,147 +334,104 @@ def _row_sums(x, origin, sums):
 
 
 @compiled(parallel=True)
-def _plain_sums(x, sums, C, channels_last, threads):
-    """Σ x; the second column of `sums` stays 0."""
-    parts = len(sums) // C if channels_last else len(x)
-    for t in prange(threads):
-        for p in range(t * parts // threads, (t + 1) * parts // threads):
-            if channels_last:
-                a, b = p * len(x) // parts, (p + 1) * len(x) // parts
-                _plain_column_sums(x[a:b], sums[p * C : (p + 1) * C])
-            else:
-                sums[p, 0] = _plain_row_sum(x[p])
-
-
-@compiled(fastmath=_ANY_ORDER)
-def _plain_column_sums(x, sums):
-    wide = np.zeros((2, x.shape[1]))
-    unrolled = len(x) // UNROLLED * UNROLLED
-    for a in range(0, unrolled, UNROLLED):
-        _add_plain_rows(x[a : a + UNROLLED], UNROLLED, wide[0])
-    for a in range(unrolled, len(x)):
-        _add_plain_rows(x[a:], 1, wide[0])
-    _fold(wide, sums)
-
-
-@compiled(fastmath=_ANY_ORDER)
-def _add_plain_rows(x, rows, total):
-    for c in range(x.shape[1]):
-        s = x.dtype.type(0)
-        for a in range(rows):
-            s += x[a, c]
-        total[c] += s
-
-
-@compiled(fastmath=_ANY_ORDER)
-def _plain_row_sum(x):
-    total = 0.0
-    for i in range(len(x)):
-        total += x[i]
-    return total
-
-
-@compiled(parallel=True)
-def _fill_scaled(x, mean, scale, shift, slope, y, channels_last, threads):
-    """y = leaky(scale·(x − μ) + shift)"""
+def _fill_scaled(x, scale, shift, slope, y, channels_last, threads):
+    """y = leaky(scale·x + shift), rounded to the dtype of y before the LeakyReLU."""
     for t in prange(threads):
         a, b = t * len(x) // threads, (t + 1) * len(x) // threads
         if channels_last:
-            _scale_columns(x[a:b], mean, scale, shift, slope, y[a:b])
+            _scale_columns(x[a:b], scale, shift, slope, y[a:b])
         else:
-            _scale_rows(x[a:b], mean[a:b], scale[a:b], shift[a:b], slope, y[a:b])
+            _scale_rows(x[a:b], scale[a:b], shift[a:b], slope, y[a:b])
 
 
 @compiled()
-def _scale_columns(x, mean, scale, shift, slope, y):
+def _scale_columns(x, scale, shift, slope, y):
     for a in range(len(x)):
         for c in range(x.shape[1]):
-            y[a, c] = leaky(scale[c] * (x[a, c] - mean[c]) + shift[c], slope)
+            y[a, c] = scale[c] * x[a, c] + shift[c]
+            y[a, c] = leaky(y[a, c], slope)
 
 
 @compiled()
-def _scale_rows(x, mean, scale, shift, slope, y):
+def _scale_rows(x, scale, shift, slope, y):
     for a in range(len(x)):
         for i in range(x.shape[1]):
-            y[a, i] = leaky(scale[a] * (x[a, i] - mean[a]) + shift[a], slope)
+            y[a, i] = scale[a] * x[a, i] + shift[a]
+            y[a, i] = leaky(y[a, i], slope)
 
 
 @compiled(parallel=True)
-def _gradient_sums(g, x, mean, scale, shift, slope, sums, C, channels_last, threads):
-    """Σ g and Σ g·(x − μ), where g has come back through the LeakyReLU of scale·(x − μ) + shift."""
+def _gradient_sums(g, x, scale, shift, mean, slope, sums, C, channels_last, threads):
+    """Σ g and Σ g·(x − μ), where g has come back through the LeakyReLU of scale·x + shift."""
     parts = len(sums) // C if channels_last else len(x)
     for t in prange(threads):
         for p in range(t * parts // threads, (t + 1) * parts // threads):
             if channels_last:
                 a, b = p * len(x) // parts, (p + 1) * len(x) // parts
-                _column_gradient_sums(g[a:b], x[a:b], mean, scale, shift, slope, sums[p * C : (p + 1) * C])
+                _column_gradient_sums(g[a:b], x[a:b], scale, shift, mean, slope, sums[p * C : (p + 1) * C])
             else:
-                _row_gradient_sums(g[p], x[p], mean[p], scale[p], shift[p], slope, sums[p])
+                _row_gradient_sums(g[p], x[p], scale[p], shift[p], mean[p], slope, sums[p])
 
 
 @compiled(fastmath=_ANY_ORDER)
-def _column_gradient_sums(g, x, mean, scale, shift, slope, sums):
+def _column_gradient_sums(g, x, scale, shift, mean, slope, sums):
     wide = np.zeros((2, x.shape[1]))
     unrolled = len(x) // UNROLLED * UNROLLED
     for a in range(0, unrolled, UNROLLED):
         b = a + UNROLLED
-        _add_gradient_rows(g[a:b], x[a:b], UNROLLED, mean, scale, shift, slope, wide[0], wide[1])
+        _add_gradient_rows(g[a:b], x[a:b], UNROLLED, scale, shift, mean, slope, wide[0], wide[1])
     for a in range(unrolled, len(x)):
-        _add_gradient_rows(g[a:], x[a:], 1, mean, scale, shift, slope, wide[0], wide[1])
+        _add_gradient_rows(g[a:], x[a:], 1, scale, shift, mean, slope, wide[0], wide[1])
     _fold(wide, sums)
 
 
 @compiled(fastmath=_ANY_ORDER)
-def _add_gradient_rows(g, x, rows, mean, scale, shift, slope, total, along):
+def _add_gradient_rows(g, x, rows, scale, shift, mean, slope, total, along):
     for c in range(x.shape[1]):
-        s = q = x.dtype.type(0)
+        s = q = 0.0
         for a in range(rows):
-            d = x[a, c] - mean[c]
-            v = leaky_grad(g[a, c], scale[c] * d + shift[c], slope)
+            v = leaky_grad(g[a, c], scale[c] * x[a, c] + shift[c], slope)
             s += v
-            q += v * d
+            q += v * (x[a, c] - mean[c])
         total[c] += s
         along[c] += q
 
 
 @compiled(fastmath=_ANY_ORDER)
-def _row_gradient_sums(g, x, mean, scale, shift, slope, sums):
+def _row_gradient_sums(g, x, scale, shift, mean, slope, sums):
     total = along = 0.0
     for i in range(len(x)):
-        d = x[i] - mean
-        v = leaky_grad(g[i], scale * d + shift, slope)
+        v = leaky_grad(g[i], scale * x[i] + shift, slope)
         total += v
-        along += v * d
+        along += v * (x[i] - mean)
     sums[0], sums[1] = total, along
 
 
 @compiled(parallel=True)
-def _fill_gradient(g, x, mean, scale, shift, b, d, slope, grad_x, channels_last, threads):
-    """∂x = scale·g + b·(x − μ) + d, where g has come back through the LeakyReLU of scale·(x − μ) + shift."""
+def _fill_gradient(g, x, scale, shift, b, d, slope, grad_x, channels_last, threads):
+    """∂x = scale·g + b·x + d, where g has come back through the LeakyReLU of scale·x + shift."""
     for t in prange(threads):
         i, j = t * len(x) // threads, (t + 1) * len(x) // threads
         if channels_last:
-            _gradient_columns(g[i:j], x[i:j], mean, scale, shift, b, d, slope, grad_x[i:j])
+            _gradient_columns(g[i:j], x[i:j], scale, shift, b, d, slope, grad_x[i:j])
         else:
-            _gradient_rows(g[i:j], x[i:j], mean[i:j], scale[i:j], shift[i:j], b[i:j], d[i:j], slope, grad_x[i:j])
+            _gradient_rows(g[i:j], x[i:j], scale[i:j], shift[i:j], b[i:j], d[i:j], slope, grad_x[i:j])
 
 
 @compiled()
-def _gradient_columns(g, x, mean, scale, shift, b, d, slope, grad_x):
+def _gradient_columns(g, x, scale, shift, b, d, slope, grad_x):
     for i in range(len(x)):
         for c in range(x.shape[1]):
-            z = x[i, c] - mean[c]
-            v = leaky_grad(g[i, c], scale[c] * z + shift[c], slope)
-            grad_x[i, c] = scale[c] * v + b[c] * z + d[c]
+            v = leaky_grad(g[i, c], scale[c] * x[i, c] + shift[c], slope)
+            grad_x[i, c] = scale[c] * v + b[c] * x[i, c] + d[c]
 
 
 @compiled()
-def _gradient_rows(g, x, mean, scale, shift, b, d, slope, grad_x):
+def _gradient_rows(g, x, scale, shift, b, d, slope, grad_x):
     for i in range(len(x)):
         for j in range(x.shape[1]):
-            z = x[i, j] - mean[i]
-            v = leaky_grad(g[i, j], scale[i] * z + shift[i], slope)
-            grad_x[i, j] = scale[i] * v + b[i] * z + d[i]
+            v = leaky_grad(g[i, j], scale[i] * x[i, j] + shift[i], slope)
+            grad_x[i, j] = scale[i] * v + b[i] * x[i, j] + d[i]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
