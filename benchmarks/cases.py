@@ -63,12 +63,18 @@ class Training:
     """
 
     def __init__(self, case: Case, lib: Library):
-        self.lib, self.networks = lib, case.networks(lib)
+        self.case, self.lib, self.networks = case, lib, case.networks(lib)
         rng = np.random.default_rng(0)
+        self.draw(rng)
         for net in self.networks.values():
-            lib.load(net, draw_state({k: tuple(v.shape) for k, v in net.state_dict().items()}, case.std, rng))
             lib.place(net)
         self.step = case.training(lib, self.networks, case, rng)
+
+    def draw(self, rng: np.random.Generator) -> None:
+        """Give the networks new weights, the same in both libraries."""
+        for net in self.networks.values():
+            shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+            self.lib.load(net, draw_state(shapes, self.case.std, rng))
 
     def gradients(self) -> dict[str, np.ndarray]:
         """What the last step left in `.grad`."""
@@ -88,16 +94,24 @@ class Training:
         return arrays
 
     def results(self, steps: int = 3) -> dict[str, np.ndarray]:
-        """What the libraries must agree on: the losses of some steps, the gradients of the first, and how far they led."""
-        before = self.state()
+        """What the libraries must agree on: losses, the gradients of the first step, and what each step did to the weights.
+
+        Two runs that are left to themselves part, because Adam's first steps go by the signs of gradients, some of which are
+        0 but for rounding. So each step begins with new weights, while the optimisers keep their moments; and the move of a
+        weight counts by what it does to the loss, gradient times move, in which a sign that is a matter of chance has no weight.
+        """
         found: dict[str, np.ndarray] = {}
         for i in range(steps):
+            if i > 0:
+                self.draw(np.random.default_rng(i))
             self.lib.seed(i)
-            losses = self.step()
+            before = self.state()
+            losses, gradients = self.step(), self.gradients()
             found |= {f"loss: {name} of step {i + 1}": np.array(value) for name, value in losses.items()}
             if i == 0:
-                found |= {f"gradient: of {name}": g for name, g in self.gradients().items()}
-        found |= {f"update: of {name} in {steps} steps": after - before[name] for name, after in self.state().items()}
+                found |= {f"gradient: of {name}": gradient for name, gradient in gradients.items()}
+            for name, after in self.state().items():
+                found[f"update: of {name} in step {i + 1}"] = (after - before[name]) * gradients.get(name, 1)
         self.lib.seed(None)
         return found
 

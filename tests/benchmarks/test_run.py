@@ -88,7 +88,7 @@ def test_rounding_is_not_a_difference():
             {"gradient: of D.0.weight": results()["gradient: of D.0.weight"] * 1.05},
             "differ in 1 of 2 results, first in gradient: of D.0.weight by 0.0",
         ),
-        ({"loss: of step 1": np.array(1.01)}, "first in loss: of step 1 by 0.01 of its size, where 0.001"),
+        ({"loss: of step 1": np.array(1.001)}, "first in loss: of step 1 by 0.001 of its size, where 0.0001"),
         ({"loss: of step 1": np.array(np.nan)}, "first in loss: of step 1 by inf"),
         ({"gradient: of D.0.weight": np.zeros((3, 8))}, r"has shape \(3, 8\) in minigan, \(8, 3\) in PyTorch"),
         ({"gradient: of D.1.bias": np.zeros(3)}, r"only one of minigan and PyTorch has \['gradient: of D.1.bias'\]"),
@@ -192,13 +192,13 @@ def test_everything_is_kept(torch, tmp_path, capsys):
 
 def test_a_planted_difference_stops_the_run_and_leaves_nothing(torch, tmp_path, capsys, monkeypatch):
     adam = Minigan.adam
-    monkeypatch.setattr(Minigan, "adam", lambda self, net, lr, betas: adam(self, net, 1.5 * lr, betas))
+    monkeypatch.setattr(Minigan, "adam", lambda self, net, lr, betas: adam(self, net, 1.05 * lr, betas))
     monkeypatch.setattr(run, "RemoteWorker", NoProcess)
     out = tmp_path / "found.json"
     assert run.main(["--suite", "train", "--cases", "lenet", "--pairs", "1", "--out", str(out)]) == 1
     told = capsys.readouterr().err
     assert "error: lenet: minigan and PyTorch differ in" in told
-    assert "first in loss: loss of step 2 by" in told
+    assert "first in update: of net.0.weight in step 1 by 0.05 of its size, where 0.02" in told
     assert "Nothing was timed" in told
     assert list(tmp_path.iterdir()) == []
 
