@@ -17,7 +17,7 @@ from tqdm import tqdm
 from workers import Worker
 
 # How far apart two results may be, relative to their size, by the first word of their names. Five times the distance between
-# PyTorch's results in its own two layouts is added: where the input of a ReLU is 0 but for rounding, all that follows shows it.
+# PyTorch's results in its own two layouts is added: where a ReLU's input is 0 but for rounding, all that follows shows it.
 TOLERANCE = {"value": 1e-4, "loss": 1e-4, "gradient": 1e-2, "update": 2e-2}
 TRIALS = 5  # turns in which PyTorch's faster layout is found; they are the last of the warm-up
 

@@ -1,21 +1,29 @@
-"""Which arrays and which kernels do the arithmetic. Imports NumPy and machine; more when it is first needed.
+"""Where arrays are, and which kernels compute with them. Imports NumPy, machine and simulated; more when it is first needed.
 
 Two things are chosen here, and nothing else in the package knows what was chosen:
 
 - the *arrays*. Operations are written in NumPy's vocabulary (`np.exp(x)`, `np.concatenate(xs)`), which hands an array of
   another library over to that library (`__array_ufunc__` and `__array_function__`, NEP 13 and NEP 18), and they make new
-  arrays with `like=` (NEP 35). Today the arrays are NumPy's, on the device "cpu"; the operations need not change for others;
+  arrays with `like=` (NEP 35). So the same operations compute with NumPy's arrays on the device "cpu", with CuPy's on "cuda", and
+  with simulated ones on "cudasim";
 - the *kernels*. Routines that NumPy has no good word for (convolution, batch norm, pooling windows) live in the folders of
-  `minigan.kernels`, which are mirror images of each other. `kernels()` returns the chosen folder.
+  `minigan.kernels`, which are mirror images of each other. `kernels(x)` returns the folder for the array x.
 
-The kernels are chosen by name: `cpu` (Numba, the default) or `reference` (NumPy, the clearest statement of each routine),
-by the environment variable `MINIGAN_KERNELS`, by `set_kernels(name)`, or for a while by `with use_kernels(name):`.
+    device    arrays            kernels
+    cpu       numpy.ndarray     kernels/cpu (Numba), or kernels/reference (NumPy, the clearest statement of each routine)
+    cuda      cupy.ndarray      kernels/cuda (Numba CUDA)
+    cudasim   SimulatedArray    kernels/cuda, run by Numba's simulator: slow, without a GPU, open to a debugger
+
+The kernels of the CPU are chosen by the environment variable `MINIGAN_KERNELS`, by `set_kernels(name)`, or for a while by
+`with use_kernels(name):`.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -24,33 +32,47 @@ from typing import Any
 import numpy as np
 
 from minigan.machine import Machine, look
+from minigan.simulated import SimulatedArray
 
 Array = Any
 """An array of whichever library computes; `numpy.ndarray` on the CPU."""
 
 KERNELS = ("cpu", "reference")
-DEVICES = ("cpu",)
+DEVICES = ("cpu", "cuda", "cudasim")
 
 _chosen = os.environ.get("MINIGAN_KERNELS", "cpu")
 _loaded: dict[str, ModuleType] = {}
+_ready: set[str] = {"cpu"}  # the devices that were found to be there
 
 
-def kernels() -> ModuleType:
-    """The package of kernels in use, loaded when first asked for; `kernels().conv2d(...)` runs one."""
-    module = _loaded.get(_chosen)
+class DeviceError(RuntimeError):
+    """A device that is not there, or arrays of two devices in one operation."""
+
+
+# ------------------------------------------------------------------------------------------------------- kernels
+
+
+def kernels(array: Array = None) -> ModuleType:
+    """The package of kernels for `array`, loaded when first asked for; `kernels(x).conv2d(x, ...)` runs one.
+
+    Without an array, those in use on the CPU.
+    """
+    name = _chosen if array is None or type(array) is np.ndarray else "cuda"
+    module = _loaded.get(name)
     if module is None:
-        _check(_chosen)
-        module = _loaded[_chosen] = importlib.import_module(f"minigan.kernels.{_chosen}")
+        if name != "cuda":
+            _check(name)
+        module = _loaded[name] = importlib.import_module(f"minigan.kernels.{name}")
     return module
 
 
 def get_kernels() -> str:
-    """The name of the kernels in use: `"cpu"` or `"reference"`."""
+    """The name of the kernels in use on the CPU: `"cpu"` or `"reference"`."""
     return _chosen
 
 
 def set_kernels(name: str) -> None:
-    """Compute with the kernels called `name` from now on.
+    """Compute with the kernels called `name` on the CPU from now on.
 
     Parameters
     ----------
@@ -117,12 +139,24 @@ def info() -> Machine:
     return look(_chosen)
 
 
+# ------------------------------------------------------------------------------------------------------- devices
+
+
 def check_device(device: str) -> str:
-    """`device` itself if this version can compute on it, else a ValueError that says what to write."""
-    if device not in DEVICES:
-        raise ValueError(
-            f"device {device!r} is not available: this version computes on {', '.join(map(repr, DEVICES))}"
-        )
+    """`device` itself if this process can compute on it.
+
+    Raises
+    ------
+    ValueError
+        If no device has that name.
+    DeviceError
+        If there is no such device here; the message says what is missing, and what to install or to choose.
+    """
+    if device not in _ready:
+        if device not in DEVICES:
+            raise ValueError(f"there is no device {device!r}; there are {', '.join(map(repr, DEVICES))}")
+        (_find_gpu if device == "cuda" else _load_simulator)()
+        _ready.add(device)
     return device
 
 
@@ -130,11 +164,143 @@ def device_of(array: Array) -> str:
     """The device that holds `array`."""
     if isinstance(array, np.ndarray):
         return "cpu"
-    raise TypeError(f"expected a NumPy array, got {type(array).__name__}")
+    if isinstance(array, SimulatedArray):
+        return "cudasim"
+    if is_array(array):
+        return "cuda"
+    raise TypeError(f"expected an array of NumPy or CuPy, got {type(array).__name__}")
+
+
+def is_array(data: Any) -> bool:
+    """Whether `data` is an array of one of the devices."""
+    return isinstance(data, np.ndarray | SimulatedArray) or type(data).__module__.partition(".")[0] == "cupy"
+
+
+def to_device(array: Array, device: str) -> Array:
+    """`array` on the device: itself if it is there already, a copy otherwise."""
+    if device_of(array) == check_device(device):
+        return array
+    host = to_host(array)
+    if device == "cpu":
+        return host
+    return SimulatedArray(host.copy()) if device == "cudasim" else _cupy().asarray(host)
+
+
+def to_host(array: Array) -> np.ndarray:
+    """`array` as one of NumPy: itself if it is one already, a copy otherwise."""
+    return array if isinstance(array, np.ndarray) else array.get()
+
+
+def empty(shape: tuple[int, ...], dtype: Any, device: str) -> Array:
+    """A new array on the device, with nothing in it."""
+    if check_device(device) == "cuda":
+        return _cupy().empty(shape, dtype)
+    host = np.empty(shape, dtype)
+    return host if device == "cpu" else SimulatedArray(host)
+
+
+def together(operation: str, arrays: list[Array]) -> list[Array]:
+    """The operands of an operation, on one device: a single number on the CPU goes along with arrays on any other.
+
+    Raises
+    ------
+    DeviceError
+        If arrays of two devices meet.
+    """
+    devices = {device_of(a) for a in arrays if a.ndim or not isinstance(a, np.ndarray)}
+    if len(devices) > 1:
+        shapes = ", ".join(f"{a.shape} on {device_of(a)!r}" for a in arrays)
+        raise DeviceError(f"{operation}: the operands are on different devices: {shapes}. Move one: x.to(device)")
+    if not devices or devices == {"cpu"}:
+        return arrays
+    return [a[()] if isinstance(a, np.ndarray) else a for a in arrays]
+
+
+def synchronize() -> None:
+    """Wait until the GPU has done all that it was given: for whoever measures time."""
+    if "cuda" in _ready:
+        _cupy().cuda.get_current_stream().synchronize()
+
+
+def allow_tf32(allowed: bool = True) -> None:
+    """Let products of float32 matrices on a GPU round their factors to TF32, with 10 bits of mantissa in place of 23.
+
+    Off by default. From the Ampere generation on, tensor cores multiply TF32 several times as fast.
+    """
+    check_device("cuda")
+    linalg = importlib.import_module("cupy._core._routines_linalg")
+    linalg.set_compute_type(np.float32, linalg.COMPUTE_TYPE_TF32 if allowed else linalg.COMPUTE_TYPE_DEFAULT)
+
+
+def _cupy() -> ModuleType:
+    return importlib.import_module("cupy")
+
+
+def _find_gpu() -> None:
+    """A DeviceError if no GPU can be used, with one sentence that says why."""
+    otherwise = "or choose the device 'cpu'"
+    extras = "pip install 'minigan[cuda13]' (or 'minigan[cuda12]' for an older driver)"
+    for module, name in (("cupy", "CuPy"), ("numba_cuda", "numba-cuda")):
+        if importlib.util.find_spec(module) is None:
+            raise DeviceError(f"the device 'cuda' needs {name}, which is not installed: {extras}, {otherwise}")
+    try:
+        count = _cupy().cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy has several, for a driver that is missing, too old or broken
+        reason = str(error).splitlines()[0]
+        raise DeviceError(f"the device 'cuda' needs an NVIDIA GPU with a driver ({reason}); choose 'cpu'") from None
+    if count == 0:
+        raise DeviceError(f"the device 'cuda' needs an NVIDIA GPU, and this machine shows none; add one, {otherwise}")
+    if _import_numba_cuda(simulated=False).config.ENABLE_CUDASIM:
+        raise DeviceError(
+            "the device 'cuda' cannot be used while Numba simulates it: start Python without NUMBA_ENABLE_CUDASIM, "
+            "or choose the device 'cudasim'"
+        )
+
+
+def _load_simulator() -> None:
+    """Have Numba simulate CUDA, or a DeviceError."""
+    if importlib.util.find_spec("numba_cuda") is None:
+        raise DeviceError(
+            "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan[cudasim]', or choose the "
+            "device 'cpu'"
+        )
+    if not _import_numba_cuda(simulated=True).config.ENABLE_CUDASIM:
+        raise DeviceError(
+            "the device 'cudasim' cannot be used here, because numba.cuda was imported for a GPU: start Python with "
+            "NUMBA_ENABLE_CUDASIM=1, or choose the device 'cpu'"
+        )
+
+
+def _import_numba_cuda(simulated: bool) -> Any:
+    """`numba.cuda`, which asks the environment when it is imported whether it is to be simulated."""
+    if "numba.cuda" not in sys.modules and simulated:
+        before = os.environ.get("NUMBA_ENABLE_CUDASIM")
+        os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
+        try:
+            return importlib.import_module("numba.cuda")
+        finally:
+            if before is None:
+                del os.environ["NUMBA_ENABLE_CUDASIM"]
+            else:
+                os.environ["NUMBA_ENABLE_CUDASIM"] = before
+    return importlib.import_module("numba.cuda")
+
+
+# -------------------------------------------------------------------------------- what the libraries call differently
 
 
 def erf(array: Array) -> Array:
     """The error function `2/√π ∫₀ˣ exp(−t²) dt`, elementwise: the one elementary function that NumPy lacks."""
+    if device_of(array) == "cuda":
+        return importlib.import_module("cupyx.scipy.special").erf(array)
     from scipy.special import erf
 
-    return erf(array)
+    return erf(array) if isinstance(array, np.ndarray) else SimulatedArray(np.asarray(erf(array.host)))
+
+
+def add_at(array: Array, index: Any, values: Array) -> None:
+    """`array[index] += values`, where places that the index names twice get both."""
+    if device_of(array) == "cuda":
+        _cupy().add.at(array, index, values)
+    else:
+        np.add.at(array, index, values)

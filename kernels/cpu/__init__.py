@@ -16,11 +16,20 @@ from .activation import leaky_relu, leaky_relu_backward
 from .conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .fold import fold, unfold
 from .layout import contiguous
+from .loss import (
+    bce_with_logits,
+    bce_with_logits_backward,
+    cross_entropy,
+    cross_entropy_backward,
+    squared_error,
+    squared_error_backward,
+)
 from .matmul import matmul
 from .memory import keep_freed_memory
 from .norm import batch_norm, batch_norm_backward, channel_sum, scale_and_shift
 from .optim import adam, rmsprop, sgd
 from .pool import max_pool2d, max_pool2d_backward, sum_pool2d, sum_pool2d_backward
+from .random import fill_normal, fill_uniform
 from .reduce import amax, amax_backward
 
 __all__ = [
@@ -29,11 +38,17 @@ __all__ = [
     "amax_backward",
     "batch_norm",
     "batch_norm_backward",
+    "bce_with_logits",
+    "bce_with_logits_backward",
     "channel_sum",
     "contiguous",
     "conv2d",
     "conv2d_input_grad",
     "conv2d_weight_grad",
+    "cross_entropy",
+    "cross_entropy_backward",
+    "fill_normal",
+    "fill_uniform",
     "fold",
     "leaky_relu",
     "leaky_relu_backward",
@@ -43,6 +58,8 @@ __all__ = [
     "rmsprop",
     "scale_and_shift",
     "sgd",
+    "squared_error",
+    "squared_error_backward",
     "sum_pool2d",
     "sum_pool2d_backward",
     "unfold",

@@ -54,7 +54,15 @@ def max_pool2d(
     return y.transpose(0, 3, 1, 2), index.transpose(0, 3, 1, 2)
 
 
-def max_pool2d_backward(grad: np.ndarray, index: np.ndarray, size: Pair) -> np.ndarray:
+def max_pool2d_backward(
+    grad: np.ndarray,
+    index: np.ndarray,
+    size: Pair,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+) -> np.ndarray:
     """The gradient of `max_pool2d`: what arrives at a window goes to its largest pixel.
 
     ``∂x[n, c, pixel] = Σ grad[n, c, u, v]  over the windows with  index[n, c, u, v] = pixel``
@@ -66,6 +74,8 @@ def max_pool2d_backward(grad: np.ndarray, index: np.ndarray, size: Pair) -> np.n
         as `max_pool2d` returned it, without −1
     size : pair of ints
         H and W
+    kernel_size, stride, padding, dilation : pairs of ints
+        of `max_pool2d`, for kernels that look for the windows over a pixel
 
     Returns
     -------
@@ -76,7 +86,8 @@ def max_pool2d_backward(grad: np.ndarray, index: np.ndarray, size: Pair) -> np.n
     --------
     >>> import numpy as np
     >>> from minigan.kernels.cpu import max_pool2d_backward
-    >>> max_pool2d_backward(np.array([[[[7.0, 8.0]]]]), np.array([[[[1, 2]]]]), (2, 4))[0, 0]
+    >>> windows = (2, 2), (2, 2), (0, 0), (1, 1)
+    >>> max_pool2d_backward(np.array([[[[7.0, 8.0]]]]), np.array([[[[1, 2]]]]), (2, 4), *windows)[0, 0]
     array([[0., 7., 8., 0.],
            [0., 0., 0., 0.]])
     """
