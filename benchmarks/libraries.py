@@ -93,7 +93,7 @@ class Torch:
         self.nn, self.F, self.grad, self.no_grad = torch.nn, torch.nn.functional, torch.autograd.grad, torch.no_grad
         self.device, self.Maxout = device, Maxout
         self.memory_format = torch.channels_last if layout == "channels-last" else torch.contiguous_format
-        self.rng: np.random.Generator | None = None
+        self.rng: Any = None
 
     def tensor(self, array: np.ndarray) -> Any:
         t = self.api.tensor(array, device=self.device)
@@ -113,7 +113,12 @@ class Torch:
 
     def seed(self, seed: int | None) -> None:
         """The noise of the next step follows from `seed`, the same in both libraries; None: the library's own way."""
-        self.rng = None if seed is None else np.random.default_rng(seed)
+        if seed is None:
+            self.rng = None
+        else:
+            from minigan.generator import Generator
+
+            self.rng = Generator(seed)
 
     def randn(self, *size: int) -> Any:
         if self.rng is None:

@@ -42,9 +42,10 @@ def load_lenet(run: str | Path) -> nn.Module:
 
 def predict(net: nn.Module, pictures, batch_size: int = 500) -> mg.Tensor:
     """The probability of each class for pictures (N, 1, 28, 28), as (N, classes)."""
+    device = next(net.parameters()).device
     with mg.no_grad():
-        parts = [net(mg.from_numpy(pictures[i : i + batch_size])) for i in range(0, len(pictures), batch_size)]
-        return mg.cat(parts).softmax(1)
+        pieces = [mg.from_numpy(pictures[i : i + batch_size]) for i in range(0, len(pictures), batch_size)]
+        return mg.cat([net(piece.to(device)) for piece in pieces]).softmax(1).cpu()
 
 
 def main(argv: list[str] | None = None) -> float:
@@ -53,14 +54,14 @@ def main(argv: list[str] | None = None) -> float:
     )
     test = data.load(settings.data, train=False)
 
-    net = make_lenet(len(training.classes))
+    net = make_lenet(len(training.classes)).to(settings.device)
     optimizer = optim.Adam(net.parameters(), settings.lr)
     schedule = optim.StepLR(optimizer, step_size=len(batches), gamma=0.2)  # smaller steps from epoch to epoch
 
     def step(given):
         """One step down the gradient of the cross-entropy."""
-        pictures, labels = given[0]
-        logits = net(mg.from_numpy(pictures))
+        pictures, labels = (mg.from_numpy(part).to(settings.device) for part in given[0])
+        logits = net(pictures)
         loss = cross_entropy(logits, labels)
         optimizer.zero_grad()
         loss.backward()

@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     channels = pictures.samples.shape[1]
 
-    G, D = make_generator(channels), make_discriminator(channels)
+    G, D = make_generator(channels).to(settings.device), make_discriminator(channels).to(settings.device)
     init.dcgan_(G)  # weights from N(0, 0.02)
     init.dcgan_(D)
     G_optimizer = optim.Adam(G.parameters(), settings.lr, betas=(0.5, 0.999))
@@ -65,8 +65,8 @@ def main(argv: list[str] | None = None) -> None:
 
     def step(reals):
         """One step of D, then one of G. `reals` is a list of one batch; with more, D would make a step with each."""
-        real = mg.from_numpy(reals[0])
-        fake = G(mg.randn(len(real), LATENT))
+        real = mg.from_numpy(reals[0]).to(settings.device)
+        fake = G(mg.randn(len(real), LATENT, device=settings.device))
 
         # D maximises  E log D(x) + E log(1 − D(G(z))),  which is to minimise a cross-entropy whose target is 1 for real
         # pictures and 0 for G's. The target 0.9 keeps D from growing so sure that nothing useful comes back to G. G's
@@ -90,7 +90,8 @@ def main(argv: list[str] | None = None) -> None:
             D_real, D_fake = real_logits.sigmoid().mean(), fake_logits.sigmoid().mean()
         return {"d_loss": D_loss.item(), "g_loss": G_loss.item(), "D(x)": D_real.item(), "D(G(z))": D_fake.item()}
 
-    z = mg.randn(64, LATENT)  # the same noise each time, so that one sees the same digits take shape
+    # The same noise each time, so that one sees the same digits take shape.
+    z = mg.randn(settings.batch_size, LATENT, device=settings.device)
 
     def sample():
         """Pictures of G as it is now; in evaluation mode batch norm uses its running statistics."""

@@ -7,8 +7,8 @@
 Tensor([2., 4., 6.])
 
 The files, in the order in which they build on each other: machine (processor and threads), backend (arrays and kernels),
-modes and values, tensor (the engine), ops (the primitives), creation, functional, init, nn, optim, check, losses, data, viz,
-train.
+modes and values, tensor (the engine), ops (the primitives), generator and creation, functional, init, nn, optim, check,
+losses, data, viz, train.
 """
 
 import importlib
@@ -40,6 +40,7 @@ from minigan.creation import (
     zeros,
 )
 from minigan.functional import log_softmax, softmax
+from minigan.generator import Generator
 from minigan.machine import get_num_threads, set_num_threads
 from minigan.modes import AnomalyError, anomaly, enable_grad, is_grad_enabled, no_grad
 from minigan.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d, conv_transpose2d_by_zero_insertion

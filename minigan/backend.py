@@ -4,8 +4,8 @@ Two things are chosen here, and nothing else in the package knows what was chose
 
 - the *arrays*. Operations are written in NumPy's vocabulary (`np.exp(x)`, `np.concatenate(xs)`), which hands an array of
   another library over to that library (`__array_ufunc__` and `__array_function__`, NEP 13 and NEP 18), and they make new
-  arrays with `like=` (NEP 35). So the same operations compute with NumPy's arrays on the device "cpu", with CuPy's on "cuda", and
-  with simulated ones on "cudasim";
+  arrays with `like=` (NEP 35). So the same operations compute with NumPy's arrays on the device "cpu", with CuPy's on
+  "cuda", and with simulated ones on "cudasim";
 - the *kernels*. Routines that NumPy has no good word for (convolution, batch norm, pooling windows) live in the folders of
   `minigan.kernels`, which are mirror images of each other. `kernels(x)` returns the folder for the array x.
 
@@ -186,6 +186,12 @@ def to_device(array: Array, device: str) -> Array:
     return SimulatedArray(host.copy()) if device == "cudasim" else _cupy().asarray(host)
 
 
+def gpu_from_dlpack(data: Any) -> Array:
+    """CuPy's view of another library's array on the GPU."""
+    check_device("cuda")
+    return _cupy().from_dlpack(data)
+
+
 def to_host(array: Array) -> np.ndarray:
     """`array` as one of NumPy: itself if it is one already, a copy otherwise."""
     return array if isinstance(array, np.ndarray) else array.get()
@@ -207,13 +213,13 @@ def together(operation: str, arrays: list[Array]) -> list[Array]:
     DeviceError
         If arrays of two devices meet.
     """
-    devices = {device_of(a) for a in arrays if a.ndim or not isinstance(a, np.ndarray)}
+    if all([type(a) is np.ndarray for a in arrays]):
+        return arrays
+    devices = {device_of(a) for a in arrays if is_array(a) and (a.ndim or not isinstance(a, np.ndarray))}
     if len(devices) > 1:
         shapes = ", ".join(f"{a.shape} on {device_of(a)!r}" for a in arrays)
         raise DeviceError(f"{operation}: the operands are on different devices: {shapes}. Move one: x.to(device)")
-    if not devices or devices == {"cpu"}:
-        return arrays
-    return [a[()] if isinstance(a, np.ndarray) else a for a in arrays]
+    return [a.item() if isinstance(a, np.ndarray | np.generic) else a for a in arrays]  # NumPy's scalars turn into arrays
 
 
 def synchronize() -> None:
@@ -300,7 +306,10 @@ def erf(array: Array) -> Array:
 
 def add_at(array: Array, index: Any, values: Array) -> None:
     """`array[index] += values`, where places that the index names twice get both."""
-    if device_of(array) == "cuda":
-        _cupy().add.at(array, index, values)
-    else:
-        np.add.at(array, index, values)
+    device = device_of(array)
+    parts = tuple(to_device(part, device) if is_array(part) else part for part in _parts(index))
+    (_cupy().add if device == "cuda" else np.add).at(array, parts, values)
+
+
+def _parts(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)

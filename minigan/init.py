@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from minigan import backend
 from minigan.backend import Array
 from minigan.creation import default_generator
+from minigan.generator import AnyGenerator, check_generator, normal, uniform
 from minigan.tensor import Tensor
 
 
-def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None
-) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: AnyGenerator | None = None) -> Tensor:
     """Draw from the normal distribution N(mean, std²).
 
     Parameters
@@ -31,7 +31,7 @@ def normal_(
         A leaf of type float32 or float64.
     mean : float, default 0
     std : float, default 1
-    generator : numpy.random.Generator, optional
+    generator : minigan.Generator or numpy.random.Generator, optional
         minigan's own generator, which `manual_seed` seeds, if it is left out.
 
     Raises
@@ -49,11 +49,11 @@ def normal_(
     if not 0 <= std < math.inf:
         raise ValueError(f"normal_: std is {std}, expected a finite number, at least 0")
     _check_floating("normal_", tensor)
-    draw = _generator("normal_", generator).standard_normal(tensor.shape, dtype=tensor.dtype)
+    draw = normal(_generator("normal_", generator), tensor.shape, tensor.dtype, tensor.device)
     return _assign(tensor, mean + std * draw)
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: AnyGenerator | None = None) -> Tensor:
     """Draw from the uniform distribution on [a, b).
 
     Parameters
@@ -61,7 +61,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.rando
     tensor : Tensor
     a : float, default 0
     b : float, default 1
-    generator : numpy.random.Generator, optional
+    generator : minigan.Generator or numpy.random.Generator, optional
 
     Raises
     ------
@@ -78,7 +78,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: np.rando
     if not -math.inf < a <= b < math.inf:
         raise ValueError(f"uniform_: a is {a} and b is {b}, expected finite numbers with a ≤ b")
     _check_floating("uniform_", tensor)
-    draw = _generator("uniform_", generator).random(tensor.shape, dtype=tensor.dtype)
+    draw = uniform(_generator("uniform_", generator), tensor.shape, tensor.dtype, tensor.device)
     return _assign(tensor, a + (b - a) * draw)
 
 
@@ -183,7 +183,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: AnyGenerator | None = None) -> Tensor:
     """Draw uniformly from ±gain·√(6 / (fan_in + fan_out)): a compromise between activations and gradients.
 
     Parameters
@@ -192,7 +192,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: np.random.Gene
         A weight of two axes or more.
     gain : float, default 1
         See `calculate_gain`.
-    generator : numpy.random.Generator, optional
+    generator : minigan.Generator or numpy.random.Generator, optional
 
     References
     ----------
@@ -210,7 +210,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: np.random.Gene
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: AnyGenerator | None = None) -> Tensor:
     """Draw from N(0, std²) with std = gain·√(2 / (fan_in + fan_out)); see `xavier_uniform_`."""
     fan_in, fan_out = _fans("xavier_normal_", tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2 / (fan_in + fan_out)), generator)
@@ -221,7 +221,7 @@ def kaiming_uniform_(
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: np.random.Generator | None = None,
+    generator: AnyGenerator | None = None,
 ) -> Tensor:
     """Draw uniformly from ±gain·√(3 / fan), for layers that a rectifier follows.
 
@@ -235,7 +235,7 @@ def kaiming_uniform_(
         `"fan_in"` keeps the size of activations from layer to layer, `"fan_out"` that of gradients.
     nonlinearity : str, default "leaky_relu"
         See `calculate_gain`.
-    generator : numpy.random.Generator, optional
+    generator : minigan.Generator or numpy.random.Generator, optional
 
     References
     ----------
@@ -257,7 +257,7 @@ def kaiming_normal_(
     a: float = 0.0,
     mode: str = "fan_in",
     nonlinearity: str = "leaky_relu",
-    generator: np.random.Generator | None = None,
+    generator: AnyGenerator | None = None,
 ) -> Tensor:
     """Draw from N(0, std²) with std = gain / √fan; see `kaiming_uniform_`."""
     return normal_(tensor, 0.0, _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity), generator)
@@ -270,7 +270,7 @@ def _kaiming_std(name: str, tensor: Tensor, a: float, mode: str, nonlinearity: s
     return calculate_gain(nonlinearity, a) / math.sqrt(fan_in if mode == "fan_in" else fan_out)
 
 
-def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generator | None = None) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: AnyGenerator | None = None) -> Tensor:
     """Draw a weight whose rows, or columns where there are fewer of them, are orthogonal and have the length `gain`.
 
     A layer with such a weight stretches no signal more than another. All orthogonal matrices are equally likely.
@@ -280,7 +280,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
     tensor : Tensor
         A weight of two axes or more; all but the first count as one.
     gain : float, default 1
-    generator : numpy.random.Generator, optional
+    generator : minigan.Generator or numpy.random.Generator, optional
 
     References
     ----------
@@ -307,7 +307,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: np.random.Generato
 # ----------------------------------------------------------------------------------------------- whole networks
 
 
-def dcgan_(module: Any, generator: np.random.Generator | None = None) -> Any:
+def dcgan_(module: Any, generator: AnyGenerator | None = None) -> Any:
     """Draw all layers of a network as DCGAN does: weights from N(0, 0.02²), scales of norms from N(1, 0.02²), biases 0.
 
     A layer is known by the name of its class, or of one that it inherits from: `Conv...` and `Linear` have weights,
@@ -317,7 +317,7 @@ def dcgan_(module: Any, generator: np.random.Generator | None = None) -> Any:
     ----------
     module : nn.Module
         A network, of which `modules()` gives the layers.
-    generator : numpy.random.Generator, optional
+    generator : minigan.Generator or numpy.random.Generator, optional
 
     Returns
     -------
@@ -365,12 +365,8 @@ def _check_floating(name: str, tensor: Tensor) -> None:
         raise TypeError(f"{name}: tensor has type {tensor.dtype}, expected float32 or float64")
 
 
-def _generator(name: str, generator: np.random.Generator | None) -> np.random.Generator:
-    if generator is not None and not isinstance(generator, np.random.Generator):
-        raise TypeError(
-            f"{name}: generator is a {type(generator).__name__}, expected what numpy.random.default_rng(seed) returns"
-        )
-    return default_generator() if generator is None else generator
+def _generator(name: str, generator: AnyGenerator | None) -> AnyGenerator:
+    return check_generator(name, generator) or default_generator()
 
 
 def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
@@ -382,5 +378,5 @@ def _fans(name: str, tensor: Tensor) -> tuple[int, int]:
 
 
 def _assign(tensor: Tensor, array: Array) -> Tensor:
-    tensor.data = array.astype(tensor.dtype, copy=False)
+    tensor.data = backend.to_device(array, tensor.device).astype(tensor.dtype, copy=False)
     return tensor

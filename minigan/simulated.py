@@ -1,9 +1,9 @@
 """An array as it is on a GPU, for a machine that has none. Imports NumPy.
 
-The kernels of `minigan.kernels.cuda` run in Numba's simulator; the arrays they work on belong to the device "cudasim". Such an
-array holds its numbers in a NumPy array, and behaves as CuPy's do in what people trip over: it does not mix with arrays of
-the host, it does not become one unless it is told to (`get`), and what is one number is still an array, with no axes. So a
-program that forgets to move a tensor fails on a laptop as it would on a GPU, and a test finds it.
+The kernels of `minigan.kernels.cuda` run in Numba's simulator; the arrays they work on belong to the device "cudasim".
+Such an array holds its numbers in a NumPy array, and behaves as CuPy's do in what people trip over: it does not mix with
+arrays of the host, it does not become one unless it is told to (`get`), and what is one number is still an array, with no
+axes. So a program that forgets to move a tensor fails on a laptop as it would on a GPU, and a test finds it.
 """
 
 from __future__ import annotations
@@ -52,14 +52,13 @@ class SimulatedArray(NDArrayOperatorsMixin):
         return self.host.copy()
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        out = options.pop("out", None)
-        if out is not None:
-            options["out"] = _inside(ufunc.__name__, out)
         result = getattr(ufunc, method)(*_inside(ufunc.__name__, inputs), **_inside(ufunc.__name__, options))
-        return _outside(result) if out is None else out[0]
+        return options["out"][0] if "out" in options else _outside(result)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
         name = function.__name__
+        if name == "asarray":  # with like=: the one way from the host to here
+            return _outside(function(*args, **kwargs))
         return _outside(function(*_inside(name, args), **_inside(name, kwargs)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -68,6 +67,8 @@ class SimulatedArray(NDArrayOperatorsMixin):
         )
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # __array_interface__ is a back door to the numbers
+            raise AttributeError(name)
         found = getattr(self.host, name)
         if not callable(found):
             return found

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minigan.backend import Array
+from minigan.backend import Array, together
 from minigan.modes import inspect_forward, mode, refuse_nonfinite, switch
 from minigan.values import Values, as_array
 
@@ -84,6 +84,8 @@ class Function:
             arrays = [x._data for x in inputs]
         except AttributeError:
             raise TypeError(f"{self.name}: expected Tensors, got {[type(x).__name__ for x in inputs]}") from None
+        if any([type(a) is not np.ndarray for a in arrays]):
+            arrays = together(self.name, arrays)
         if mode.differentiating:  # then `_walk` has silenced NumPy already
             out = Tensor._wrap(self.forward(*arrays))
         else:
@@ -325,7 +327,7 @@ class Tensor(Values):
     def _wrap(data: Array, grad_fn: Function | None = None) -> Tensor:
         """A Tensor around an array that an operation made, with nothing checked."""
         self = object.__new__(Tensor)
-        self._data = data if isinstance(data, np.ndarray) else as_array(np.asarray(data))
+        self._data = data if isinstance(data, np.ndarray) else as_array(data)
         self.grad = self.name = None
         self.grad_fn, self.requires_grad, self._version = grad_fn, grad_fn is not None, 0
         return self

@@ -26,7 +26,7 @@ def as_array(data: Any) -> Array:
     """
     if isinstance(data, Values):
         return data._data
-    array = np.asarray(data)
+    array = np.asarray(data) if isinstance(data, np.ndarray) or not backend.is_array(data) else data
     if array.dtype == np.float64 and not hasattr(data, "__array__"):  # Python's floats have no type of their own
         array = array.astype(np.float32)
     if not array.dtype.isnative:
@@ -85,6 +85,8 @@ class Values:
         What nobody else can look at may change without anyone's noticing. Views, memoryviews and DLPack capsules all count:
         they refer to the array that owns the memory.
         """
+        if type(self._data) is not np.ndarray:
+            return self._data.copy(order="C")
         if sys.getrefcount(self._data) == _ALONE and self._data.flags.carray:
             if self._data.base is None:
                 alone = self._data.flags.owndata
@@ -102,7 +104,15 @@ class Values:
     # ---- leaving for NumPy and Python
 
     def numpy(self) -> np.ndarray:
-        """The values as a read-only NumPy array that shares the tensor's memory; `numpy().copy()` can be written to."""
+        """The values as a read-only NumPy array that shares the tensor's memory; `numpy().copy()` can be written to.
+
+        Raises
+        ------
+        TypeError
+            If the tensor is not on the CPU: `x.cpu().numpy()` says that the numbers are to be fetched.
+        """
+        if type(self._data) is not np.ndarray:
+            raise TypeError(f"numpy: the tensor is on the device {self.device!r}; fetch its values, x.cpu().numpy()")
         view = self._data.view()
         view.flags.writeable = False
         return view
@@ -158,7 +168,8 @@ class Values:
     def _describe(self) -> list[str]:
         """What stands between the brackets of the repr: the values if they are few, else shape and range."""
         if self._data.size <= 64:
-            parts = [np.array2string(self._data, separator=", ", prefix="Tensor(", precision=4)]
+            values = backend.to_host(self._data)
+            parts = [np.array2string(values, separator=", ", prefix="Tensor(", precision=4)]
             if 0 in self.shape:
                 parts.append(f"shape={self.shape}")
         else:
@@ -169,6 +180,8 @@ class Values:
                 parts.append(f"{low:.4g} … {high:.4g}, mean {mean:.4g}")
         if self.dtype != np.float32:
             parts.append(f"dtype={self.dtype}")
+        if type(self._data) is not np.ndarray:
+            parts.append(f"device={self.device!r}")
         return parts
 
 

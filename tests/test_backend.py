@@ -134,14 +134,54 @@ print(json.dumps(x.grad.tolist()))
 # --------------------------------------------------------------------------------------------------- devices, erf
 
 
-def test_the_only_device_is_the_cpu():
+def test_a_device_that_is_none_is_refused_with_those_there_are():
     assert backend.check_device("cpu") == "cpu"
     assert backend.device_of(np.ones(1)) == "cpu"
     for call in (backend.check_device, mg.ones(1).to, lambda device: mg.tensor([1.0], device=device)):
-        with pytest.raises(ValueError, match=r"device 'cuda' is not available: this version computes on 'cpu'"):
-            call("cuda")
-    with pytest.raises(TypeError, match="expected a NumPy array, got list"):
+        with pytest.raises(ValueError, match=r"there is no device 'tpu'; there are 'cpu', 'cuda', 'cudasim'"):
+            call("tpu")
+    with pytest.raises(TypeError, match="expected an array of NumPy or CuPy, got list"):
         backend.device_of([1.0])
+
+
+WITHOUT = """
+import json, sys
+for name in {missing}:
+    sys.modules[name] = None
+    sys.meta_path.insert(0, type("Hidden", (), dict(find_spec=staticmethod(lambda n, *_: None))))
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in {missing} else found(name, *rest)
+import minigan as mg
+try:
+    mg.ones(1).to({device!r})
+    said = "it is there"
+except mg.backend.DeviceError as error:
+    said = str(error)
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize(
+    ("device", "missing", "said"),
+    [
+        ("cuda", ["cupy"], "the device 'cuda' needs CuPy, which is not installed: pip install 'minigan[cuda13]'"),
+        ("cudasim", ["numba_cuda"], "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan["),
+    ],
+)
+def test_what_a_device_lacks_is_said_in_a_sentence(device, missing, said):
+    told = run(WITHOUT.format(device=device, missing=missing))
+    assert told.startswith(said)
+    assert "the device 'cpu'" in told
+    assert "\n" not in told
+
+
+def test_without_a_card_cuda_is_refused_in_a_sentence():
+    told = run(WITHOUT.format(device="cuda", missing=[]))
+    if told == "it is there":
+        pytest.skip("there is a GPU")
+    assert told.startswith("the device 'cuda' needs ")
+    assert "\n" not in told
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,4 +1,5 @@
-"""Loss heads and their gradients. A batch has about a hundred logits: nothing is faster than the reference's few NumPy calls."""
+"""Loss heads and their gradients: the reference's. A batch has about a hundred logits, and NumPy's few calls are soon
+done."""
 
 from ..reference.loss import (
     bce_with_logits,

@@ -1,9 +1,10 @@
 """The hot routines on a GPU: the mirror image of `reference`, written in Numba CUDA. Imports NumPy and Numba; CuPy on a GPU.
 
-To learn CUDA from them, begin with `launch.py` (threads, blocks, grids) and `activation.py` (a thread makes an element). Then
-`layout.py` (a tile in shared memory, and why one waits), `norm.py` (many threads add up, as a tree), `conv.py` (gathering in
-place of scattering) and `matmul.py` (the tiled product). Every kernel's docstring says what one thread computes and what a
-block shares. No GPU is needed to run them: see `launch.py` for the simulator, and `examples/cuda_without_gpu.py`.
+To learn CUDA from them, begin with `launch.py` (threads, blocks, grids) and `activation.py` (a thread makes an element).
+Then `layout.py` (a tile in shared memory, and why one waits), `norm.py` (many threads add up, as a tree), `conv.py`
+(gathering in place of scattering) and `matmul.py` (the tiled product). Every kernel's docstring says what one thread
+computes and what a block shares. No GPU is needed to run them: see `launch.py` for the simulator, and
+`examples/cuda_without_gpu.py`.
 
 Rules that all kernels keep, beside those of `launch.py`:
 

@@ -15,8 +15,9 @@ Two kernels of our own move the numbers, and one matrix product, in which nearly
     conv2d_weight_grad   Ŵ  =  unfold(x)ᵀ · g
 
 Both move by *gathering*: a thread makes numbers of its own and looks for what they are made of. Were `fold` to *scatter*, a
-thread for each number of the matrix that adds it to its pixel, threads would meet at a pixel and have to add atomically, in an
-order that is another one every time, and so the sums would be. Gathering needs no atomics and gives the same bits each time.
+thread for each number of the matrix that adds it to its pixel, threads would meet at a pixel and have to add atomically,
+in an order that is another one every time, and so the sums would be. Gathering needs no atomics and gives the same bits
+each time.
 
 The matrix is kh·kw/stride² times as large as the pictures. Batches are cut so that it stays below `PIECE` numbers.
 """
@@ -78,8 +79,8 @@ def conv2d_input_grad(
 
     ``x̂[n, c, row, col] = bias[c] + Σ W[o, c, i, j] · g[n, o, u, v]``
 
-    Parameters and result as in `kernels.reference.conv2d_input_grad`; the result lies channels-last in memory. The zeros that
-    a transposed convolution is said to insert are nowhere: a product with W for each pixel there is, and its sums.
+    Parameters and result as in `kernels.reference.conv2d_input_grad`; the result lies channels-last in memory. The zeros
+    that a transposed convolution is said to insert are nowhere: a product with W for each pixel there is, and its sums.
     """
     N, O, OH, OW = grad.shape
     _, Cg, kh, kw = weight.shape
@@ -233,8 +234,8 @@ def _gather(x, rows, N, C, H, W, first, count, OH, OW, kh, kw, sh, sw, ph, pw, d
 def _add_windows(rows, x, bias, has_bias, N, C, H, W, first, count, OH, OW, kh, kw, sh, sw, ph, pw, dh, dw):
     """The rows of a matrix back into pictures. rows is (N, OH, OW, kh, kw, count) and x is (N, H, W, C), both flat.
 
-    A thread has one channel c (along x), one column of the picture (along y) and one row of it (along z), and adds up what all
-    windows over this pixel hold for it:
+    A thread has one channel c (along x), one column of the picture (along y) and one row of it (along z), and adds up
+    what all windows over this pixel hold for it:
 
         x[n, row, col, first + c] = Σ rows[n, u, v, i, j, c]   over  u·sh + i·dh = row + ph,  v·sw + j·dw = col + pw
 

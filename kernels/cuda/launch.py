@@ -9,7 +9,8 @@ thread knows where it stands, and makes of that what its share of the work is:
 
 The kernels of this folder are written so that any grid is right, not only the one that is chosen here. They go through
 their work in strides of the grid, `range(cuda.grid(1), n, cuda.gridsize(1))`: a thread with nothing to do leaves the loop at
-once, and one thread alone would do everything. Those whose threads work together take any block whose size is a power of two.
+once, and one thread alone would do everything. Those whose threads work together take any block whose size is a power of
+two.
 
 On a GPU the arrays are CuPy's and the kernels run on CuPy's current stream, so that they come in turn with CuPy's own. In
 the simulator (`NUMBA_ENABLE_CUDASIM=1` when `numba.cuda` is imported) the arrays are NumPy's, a thread of Python plays each
@@ -21,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -110,7 +112,8 @@ def launch(
     extent : tuple of one to three ints
         How much there is to do along x, y and z; the grid has a thread for each, or as many as it can.
     *args
-        Arrays of the device; ints; floats as NumPy numbers of the arrays' type, because a Python float is a float64 to Numba.
+        Arrays of the device; ints; floats as NumPy numbers of the arrays' type, because a Python float is a float64 to
+        Numba.
     block : tuple of three ints, optional
         For threads that work together; `block_of(extent)` otherwise.
     shared : int, default 0
@@ -153,7 +156,7 @@ def _through_cupy(kernel: Any, grid: Any, block: Any, shared: int, args: tuple[A
         if hasattr(a, "__cuda_array_interface__"):
             flat += (0, 0, a.size, a.itemsize, a.data.ptr, *a.shape, *a.strides)
         else:
-            flat.append(a if isinstance(a, np.generic) else int(a))
+            flat.append(a if isinstance(a, np.generic) else index(a))
     _machine_code(kernel, types_of(args))(grid, block, tuple(flat), shared_mem=shared)
 
 
@@ -165,10 +168,12 @@ run: Callable[[Any, Any, Any, int, tuple[Any, ...]], None] = _simulated if SIMUL
 
 
 def _check(args: tuple[Any, ...]) -> None:
-    """Refuse NumPy's arrays: Numba would copy them to the GPU and back, in silence and at every call."""
+    """Refuse NumPy's arrays, which Numba would copy to the GPU and back, in silence and at every call; and strided ones."""
     for a in args:
         if isinstance(a, np.ndarray):
             raise TypeError("kernels.cuda: got a NumPy array where an array on the GPU is needed; move it there first")
+        if hasattr(a, "__cuda_array_interface__") and not (a.ndim == 1 and a.flags.c_contiguous):
+            raise TypeError(f"kernels.cuda: got an array with strides {a.strides} where a flat, dense run is needed")
 
 
 def _current_stream() -> int:

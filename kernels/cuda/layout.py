@@ -45,7 +45,8 @@ def flat(x: Array, order: Order) -> Array:
         last = x.transpose(channels_last_order(x.ndim))
         if last.flags.c_contiguous and order == tuple(range(x.ndim)):
             return transposed(last.reshape(-1), x.shape[0], x.size // (x.shape[0] * x.shape[1]), x.shape[1])
-    return view.reshape(-1)
+    numbers = view.reshape(-1)  # still a view, where x is a column, or one number repeated
+    return numbers if numbers.flags.c_contiguous else numbers.copy()
 
 
 def shaped(numbers: Array, shape: tuple[int, ...], order: Order) -> Array:

@@ -1,12 +1,14 @@
 """Loss heads and their gradients on a GPU. Imports launch and layout.
 
-A batch has about a hundred logits, so a loss costs what its launches cost. Written in array operations a binary cross-entropy
-is ten kernels; here it is one. Where the losses are added up, one block does it all, for a block can wait for its threads:
-each goes through its part of the losses, and what they found is added in shared memory, as a tree (see norm.py).
+A batch has about a hundred logits, so a loss costs what its launches cost. Written in array operations a binary
+cross-entropy is ten kernels; here it is one. Where the losses are added up, one block does it all, for a block can wait
+for its threads: each goes through its part of the losses, and what they found is added in shared memory, as a tree (see
+norm.py).
 """
 
 import math
 
+import numpy as np
 from numba import cuda
 
 from . import launch as launching
@@ -79,6 +81,7 @@ def cross_entropy_backward(grad: Array, x: Array, index: Array, reduction: str) 
 
 def _elementwise(kernel: object, x: Array, target: Array, reduction: str) -> Array:
     y = empty((x.size,) if reduction == "none" else (1,), x)
+    target = _beside(target, x)
     _launch(kernel, x.size, reduction, _flat(x), _flat(target), y, int(target.size != 1))
     return y.reshape(x.shape if reduction == "none" else ())
 
@@ -94,6 +97,7 @@ def _launch(kernel: object, n: int, reduction: str, *args: object) -> None:
 
 def _elementwise_backward(kernel: object, grad: Array, x: Array, target: Array, reduction: str) -> Array:
     grad_x = empty((x.size,), x)
+    target = _beside(target, x)
     step, share = _share(x.size, reduction)
     launch(
         kernel,
@@ -107,6 +111,11 @@ def _elementwise_backward(kernel: object, grad: Array, x: Array, target: Array, 
         x.dtype.type(share),
     )
     return grad_x.reshape(x.shape)
+
+
+def _beside(target: Array, x: Array) -> Array:
+    """The target as an array where x is; one number may come from the host."""
+    return target if type(target) is type(x) else np.full((1,), float(target), x.dtype, like=x)
 
 
 def _share(n: int, reduction: str) -> tuple[int, float]:

@@ -12,10 +12,7 @@ from .layout import empty
 
 
 def matmul(a: Array, b: Array, bias: Array | None = None) -> Array:
-    """The product of two matrices, plus a bias of every row.
-
-    ``y[i, j] = bias[j] + Σ a[i, k] · b[k, j]``
-    """
+    """The product of two matrices, ``C[i, j] = Σ_k A[i, k] · B[k, j]``, plus ``bias[j]`` if there is one."""
     y = a @ b
     if bias is not None:
         y += bias

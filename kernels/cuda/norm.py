@@ -41,7 +41,7 @@ def batch_norm(
 ) -> tuple[Array, Array, Array]:
     """Standardise every channel over batch and space, scale and shift it; then, if asked, LeakyReLU.
 
-    ``y = LeakyReLU(γ·(x − μ)/√(σ² + ε) + β)``
+    ``μ = Σ x / m``        ``σ² = Σ (x − μ)² / m``        ``x̂ = (x − μ) / √(σ² + ε)``        ``y = leaky(γ·x̂ + β)``
 
     Parameters and results as in `kernels.reference.batch_norm`, but that μ and σ² have the type of x.
     """
@@ -74,9 +74,9 @@ def batch_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """The gradients of `batch_norm` to x, γ and β.
 
-    With g the gradient before LeakyReLU, x̂ the standardised x and ⟨·⟩ the mean over batch and space,
+    ``∂β = Σ g``        ``∂γ = Σ g·x̂``        ``∂x = γ / √(σ² + ε) · (g − (Σ g)/m − x̂·(Σ g·x̂)/m)``
 
-    ``∂β = Σ g``        ``∂γ = Σ g·x̂``        ``∂x = γ/√(σ² + ε)·(g − ⟨g⟩ − x̂·⟨g·x̂⟩)``
+    where g has come back through the LeakyReLU.
 
     Parameters and results as in `kernels.reference.batch_norm_backward`.
     """
@@ -111,7 +111,7 @@ def channel_sum(x: Array) -> Array:
 def scale_and_shift(x: Array, scale: Array, shift: Array, negative_slope: float = 1.0) -> Array:
     """Scale and shift every channel; then, if asked, LeakyReLU. Batch norm is this where its statistics stand still.
 
-    ``y = LeakyReLU(scale·x + shift)``
+    ``y = leaky(scale·x + shift)``
     """
     order, C, M = channels_last_order(x.ndim), x.shape[1], x.size // max(1, x.shape[1])
     y = empty((x.size,), x)
@@ -142,10 +142,10 @@ def _vector(values: Array | None, default: float, x: Array) -> Array:
 def _partial_moments(x, means, squares, M, C, slices):
     """Mean, and sum of squares around it, of each channel in each slice of the rows; x is (M, C), flat.
 
-    Thread (tx, ty) of block (bx, s) goes through the rows of slice s, every blockDim.y-th from its ty-th on, in one channel. It
-    adds up differences from the first number it sees, which is nearer to the mean than 0 is. Then the block's threads
-    put together what they have, as the tree above does, in three arrays that they share: how many rows, mean, sum of squares.
-    A thread that has no channel left takes part in all waiting, or the others would wait for ever.
+    Thread (tx, ty) of block (bx, s) goes through the rows of slice s, every blockDim.y-th from its ty-th on, in one
+    channel. It adds up differences from the first number it sees, which is nearer to the mean than 0 is. Then the block's
+    threads put together what they have, as the tree above does, in three arrays that they share: how many rows, mean, sum of
+    squares. A thread that has no channel left takes part in all waiting, or the others would wait for ever.
     """
     shared = cuda.shared.array(0, x.dtype)
     size = cuda.blockDim.x * cuda.blockDim.y

@@ -94,8 +94,11 @@ def _flat(grad: Array) -> Array:
 @kernel
 def _sgd(p, grad, buffer, has_buffer, nesterov, lr, keep, take, momentum, decay):
     """A thread makes every gridsize-th parameter: it reads p, g and b once, and writes p and b once."""
+    zero = p.dtype.type(0)
     for i in range(cuda.grid(1), p.size, cuda.gridsize(1)):
-        g = grad[i] + decay * p[i]
+        g = grad[i]
+        if decay != zero:  # 0·∞ would be NaN
+            g += decay * p[i]
         if has_buffer:
             b = keep * buffer[i] + take * g
             buffer[i] = b
@@ -108,7 +111,9 @@ def _rmsprop(p, grad, square_avg, grad_avg, buffer, centered, has_buffer, lr, al
     """A thread makes every gridsize-th parameter, and its moments."""
     zero = p.dtype.type(0)
     for i in range(cuda.grid(1), p.size, cuda.gridsize(1)):
-        g = grad[i] + decay * p[i]
+        g = grad[i]
+        if decay != zero:
+            g += decay * p[i]
         v = alpha * square_avg[i] + rest * g * g
         square_avg[i] = v
         if centered:
@@ -128,9 +133,12 @@ def _adam(p, grad, exp_avg, exp_avg_sq, beta1, rest1, beta2, rest2, rate, correc
 
     `rate` is lr/(1 − β₁ᵗ), `correction` is 1/(1 − β₂ᵗ); `shrink` is AdamW's factor for p.
     """
+    zero = p.dtype.type(0)
     for i in range(cuda.grid(1), p.size, cuda.gridsize(1)):
         value = p[i] * shrink
-        g = grad[i] + decay * value
+        g = grad[i]
+        if decay != zero:
+            g += decay * value
         m = beta1 * exp_avg[i] + rest1 * g
         v = beta2 * exp_avg_sq[i] + rest2 * g * g
         exp_avg[i] = m

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigan.creation import default_generator
+from minigan.generator import AnyGenerator, check_generator, uniform
 from minigan.ops.elementwise import floating
 from minigan.ops.index import getitem
 from minigan.ops.linalg import Linear
@@ -68,7 +69,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Tensor:
     index = class_indices("one_hot", as_tensor(tensor), num_classes if num_classes >= 0 else None)
     if num_classes < 0:
         num_classes = int(index.max()) + 1 if index.size else 0
-    return Tensor(np.eye(num_classes, dtype=np.int64)[index])
+    return Tensor(np.eye(num_classes, dtype=np.int64, like=index)[index])
 
 
 def embedding(input: Any, weight: Tensor) -> Tensor:
@@ -132,15 +133,16 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     return input
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, *, generator: np.random.Generator | None = None
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, *, generator: AnyGenerator | None = None) -> Tensor:
     """In training, each element becomes 0 with probability p, and the others grow by 1/(1 − p) (Srivastava et al. 2014)."""
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability, got {p}")
     if not training or p == 0:
         return input
     input = floating(input)
-    kept = (generator or default_generator()).random(input.shape, dtype=np.float32) >= p
+    kept = (
+        uniform(check_generator("dropout", generator) or default_generator(), input.shape, np.float32, input.device)
+        >= p
+    )
     scale = 0.0 if p == 1 else 1 / (1 - p)
     return input * Tensor(kept.astype(input.dtype) * input.dtype.type(scale))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from minigan.backend import together
 from minigan.functional.activation import log_softmax
 from minigan.functional.layers import class_indices
 from minigan.ops.batch_norm import per_channel
@@ -77,7 +78,7 @@ def binary_cross_entropy(
         If the shapes differ, or some p is NaN or lies outside [0, 1] (they are probably logits).
     """
     p, t = _pair("binary_cross_entropy", input, target)
-    low, high = (float(f(p.data, initial=0.5)) for f in (np.min, np.max))
+    low, high = (float(f(p.data)) if p.numel() else 0.5 for f in (np.min, np.max))
     if not (low >= 0 and high <= 1):
         raise ValueError(
             f"binary_cross_entropy: expected probabilities in [0, 1], got values from {low:.4g} to {high:.4g}. For logits "
@@ -207,6 +208,7 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: input must be (N, C) or (N, C, ...), got shape {input.shape}")
     _check_class_weights("cross_entropy", weight, input.shape[1])
     target = as_tensor(target)
+    together("cross_entropy", [input.data, target.data])
     if target.dtype.kind in "iu":
         if weight is None and label_smoothing == 0:
             check_reduction("cross_entropy", reduction)

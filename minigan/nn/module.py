@@ -173,7 +173,12 @@ class Module:
     def to(self, target: Any) -> Self:
         """Move parameters, their gradients and floating buffers to float32 or float64, or to a device."""
         if isinstance(target, str) and target not in ("float32", "float64"):
-            backend.check_device(target)
+            device = backend.check_device(target)
+            for tensor in [*self.parameters(), *self.buffers()]:
+                if tensor.device != device:
+                    tensor._data = backend.to_device(tensor._data, device)
+                    tensor._version += 1
+                    tensor.grad = None if tensor.grad is None else Tensor(backend.to_device(tensor.grad.data, device))
             return self
         dtype = np.dtype(target)
         if dtype not in FLOATS:
@@ -197,7 +202,10 @@ class Module:
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Parameters and buffers by their dotted names, as arrays. They stay as they are when training goes on."""
-        return {name: tensor.data for name, tensor in self._named(Parameter | Buffer)}  # type: ignore[arg-type]
+        return {
+            name: backend.to_host(tensor.data)
+            for name, tensor in self._named(Parameter | Buffer)  # type: ignore[arg-type]
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> None:
         """Take parameters and buffers from a dictionary such as `state_dict` returns.
@@ -214,7 +222,7 @@ class Module:
             If names are missing or unexpected, or shapes differ: the message lists all of them, and nothing was loaded.
         """
         own: dict[str, Tensor] = dict(self._named(Parameter | Buffer))  # type: ignore[arg-type]
-        new = {name: np.asarray(value).astype(own[name].dtype) for name, value in state_dict.items() if name in own}
+        new = {name: _on_host(value).astype(own[name].dtype) for name, value in state_dict.items() if name in own}
         misshapen = [
             f"{name}: {new[name].shape}, expected {own[name].shape}"
             for name in new
@@ -227,7 +235,7 @@ class Module:
             lines = [f"  {fault}: {', '.join(names)}" for fault, names in faults.items() if names]
             raise ValueError("\n".join([f"load_state_dict: the state does not fit {type(self).__name__}:", *lines]))
         for name, array in new.items():
-            own[name].data = array
+            own[name].data = backend.to_device(array, own[name].device)
 
     # ---- for people
 
@@ -255,12 +263,12 @@ class Module:
         """
         names = {id(module): name for name, module in self.named_modules()}
         modes = [(module, module.training) for module in self.modules()]
-        dtype = next((p.dtype for p in self.parameters()), np.dtype(np.float32))
+        dtype, device = next(((p.dtype, p.device) for p in self.parameters()), (np.dtype(np.float32), "cpu"))
         calls: list[tuple[Module, Any]] = []
         Module._watch = calls
         try:
             with no_grad():
-                self.eval()(Tensor(np.zeros((1, *input_shape), dtype)))
+                self.eval()(Tensor(backend.to_device(np.zeros((1, *input_shape), dtype), device)))
         finally:
             Module._watch = None
             for module, training in modes:
@@ -402,3 +410,9 @@ class ModuleList(Module):
 
     def __getitem__(self, index: int) -> Module:
         return list(self.children())[index]
+
+
+def _on_host(value: Any) -> np.ndarray:
+    """A value of a state dictionary as an array of NumPy, wherever it is."""
+    value = value.data if isinstance(value, Tensor) else value
+    return backend.to_host(value) if backend.is_array(value) else np.asarray(value)

@@ -53,13 +53,13 @@ class BatchNorm(Function):
         self.keeps_output = self.slope != 1
 
     def forward(self, x: Array, weight: Array, bias: Array) -> Array:
-        y, self.mean, self.variance = backend.kernels().batch_norm(x, weight, bias, self.eps, self.slope)
+        y, self.mean, self.variance = backend.kernels(x).batch_norm(x, weight, bias, self.eps, self.slope)
         return y
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias = self.inputs
         if not mode.recording:
-            kernel, inputs = backend.kernels().batch_norm_backward, (x.data, weight.data, bias.data)
+            kernel, inputs = backend.kernels(x.data).batch_norm_backward, (x.data, weight.data, bias.data)
             gradients = kernel(grad.data, *inputs, self.mean, self.variance, self.eps, self.slope)
             return tuple([Tensor(g) for g in gradients])
         if self.slope != 1:
@@ -83,7 +83,7 @@ class ScaleAndShift(Function):
         self.keeps_output = self.slope != 1
 
     def forward(self, x: Array, scale: Array, shift: Array) -> Array:
-        return backend.kernels().scale_and_shift(x, scale, shift, self.slope)
+        return backend.kernels(x).scale_and_shift(x, scale, shift, self.slope)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, scale, _ = self.inputs

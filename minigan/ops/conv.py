@@ -70,7 +70,7 @@ class Conv2d(Function):
         self.geometry = geometry
 
     def forward(self, x: Array, weight: Array, *bias: Array) -> Array:
-        return backend.kernels().conv2d(x, weight, *self.geometry.steps, *bias)
+        return backend.kernels(x).conv2d(x, weight, *self.geometry.steps, *bias)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = self.inputs[:2]
@@ -88,7 +88,7 @@ class Conv2dInputGrad(Function):
         self.geometry, self.input_size = geometry, input_size
 
     def forward(self, y: Array, weight: Array, *bias: Array) -> Array:
-        return backend.kernels().conv2d_input_grad(y, weight, self.input_size, *self.geometry.steps, *bias)
+        return backend.kernels(y).conv2d_input_grad(y, weight, self.input_size, *self.geometry.steps, *bias)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         y, weight = self.inputs[:2]
@@ -106,7 +106,7 @@ class Conv2dWeightGrad(Function):
         self.geometry = geometry
 
     def forward(self, x: Array, y: Array) -> Array:
-        return backend.kernels().conv2d_weight_grad(x, y, self.geometry.kernel_size, *self.geometry.steps)
+        return backend.kernels(x).conv2d_weight_grad(x, y, self.geometry.kernel_size, *self.geometry.steps)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, y = self.inputs

@@ -47,6 +47,8 @@ def operands(operation: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     if a.dtype != b.dtype:
         dtype = result_type(a, b)
         a, b = cast(a, dtype), cast(b, dtype)
+    if type(a._data) is not type(b._data):  # a number to be differentiated goes where the other is; others go along
+        a, b = (x.to(y.device) if x.requires_grad and x.ndim == 0 else x for x, y in ((a, b), (b, a)))
     if a.shape != b.shape:
         for m, n in zip(reversed(a.shape), reversed(b.shape)):
             if m != n and m != 1 and n != 1:
@@ -494,7 +496,7 @@ class LeakyReLU(Function):
         self.keeps_output = self.slope >= 0
 
     def forward(self, x: Array) -> Array:
-        return backend.kernels().leaky_relu(x, self.slope)
+        return backend.kernels(x).leaky_relu(x, self.slope)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         sign = self.result if self.keeps_output else self.inputs[0].data
@@ -508,7 +510,7 @@ class LeakyReLUGrad(Function):
         self.sign, self.slope = sign, negative_slope
 
     def forward(self, g: Array) -> Array:
-        return backend.kernels().leaky_relu_backward(g, self.sign, self.slope)
+        return backend.kernels(g).leaky_relu_backward(g, self.sign, self.slope)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (LeakyReLUGrad(self.sign, self.slope)(grad),)
@@ -546,7 +548,9 @@ class Minimum(Function):
 
 def _share(a: Array, b: Array) -> Array:
     """1 where a > b, ½ where a = b, 0 where a < b."""
-    return ((a > b) + 0.5 * (a == b)).astype(a.dtype)
+    dtype = a.dtype
+    a, b = backend.together("maximum", [a, b])
+    return ((a > b) + 0.5 * (a == b)).astype(dtype)
 
 
 @tensor_method
@@ -618,18 +622,18 @@ def relu(input: Tensor) -> Tensor:
 class Where(Function):
     """y = a where the mask is true, else b; the gradient goes the same way."""
 
-    def __init__(self, condition: Array):
-        self.condition = condition
+    def __init__(self, condition: Array, dtype: np.dtype):
+        self.condition, self.dtype = condition, dtype
 
     def forward(self, a: Array, b: Array) -> Array:
-        return np.where(self.condition, a, b)
+        return np.where(*backend.together("where", [self.condition, a, b])).astype(self.dtype, copy=False)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.inputs
         zero = zeros_like(grad)
         return (
-            sum_to(Where(self.condition)(grad, zero), a.shape) if self.needs[0] else None,
-            sum_to(Where(self.condition)(zero, grad), b.shape) if self.needs[1] else None,
+            sum_to(Where(self.condition, self.dtype)(grad, zero), a.shape) if self.needs[0] else None,
+            sum_to(Where(self.condition, self.dtype)(zero, grad), b.shape) if self.needs[1] else None,
         )
 
 
@@ -657,7 +661,7 @@ def where(condition: Any, input: Any, other: Any) -> Tensor:
     except ValueError:
         shapes = ", ".join(map(str, (condition.shape, a.shape, b.shape)))
         raise ValueError(f"where: the shapes {shapes} do not broadcast together") from None
-    return Where(condition.data)(a, b)
+    return Where(condition.data, a.dtype)(a, b)
 
 
 Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
@@ -677,7 +681,7 @@ tensor_method(masked_fill)
 def _compare(name: str, ufunc: Any, symbol: str) -> Any:
     def compare(input: Any, other: Any) -> Tensor:
         a, b = operands(name, input, other)
-        return Tensor._wrap(ufunc(a.data, b.data))
+        return Tensor._wrap(ufunc(*backend.together(name, [a.data, b.data])))
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = (

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minigan import backend
 from minigan.backend import Array
 from minigan.ops.elementwise import operands
 from minigan.ops.shape import normalize_dim
@@ -45,7 +46,7 @@ class Put(Function):
         if _names_places_once(self.index):
             y[self.index] = x
         else:
-            np.add.at(y, self.index, x)
+            backend.add_at(y, self.index, x)
         return y
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
@@ -55,7 +56,7 @@ class Put(Function):
 def _names_places_once(index: Any) -> bool:
     """Slices, integers and masks never name a place twice; arrays of integers may."""
     parts = index if isinstance(index, tuple) else (index,)
-    return not builtins.any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts)
+    return not builtins.any(backend.is_array(part) and part.dtype.kind in "iu" for part in parts)
 
 
 def plain_index(operation: str, index: Any) -> Any:
@@ -70,7 +71,7 @@ def _plain_part(operation: str, part: Any) -> Any:
         part = part.data
     elif isinstance(part, Sequence):
         part = np.asarray(part, dtype=None if len(part) else np.int64)
-    if isinstance(part, np.ndarray) and part.dtype.kind not in "iub":
+    if backend.is_array(part) and part.dtype.kind not in "iub":
         raise TypeError(f"{operation}: an index is made of integers or bools, got an array of {part.dtype}")
     return part
 

@@ -35,7 +35,7 @@ def _same_type(operation: str, a: Tensor, b: Tensor) -> None:
 def product(a: Array, b: Array, bias: Array | None = None) -> Array:
     """`A·B` of arrays, plus a bias of every row: every matrix product of the package comes through here."""
     if a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype.kind == "f":
-        return backend.kernels().matmul(a, b, bias)
+        return backend.kernels(a).matmul(a, b, bias)
     return a @ b if bias is None else a @ b + bias
 
 
@@ -292,4 +292,4 @@ def slogdet(input: Tensor) -> SignAndLogDet:
     (-1.0, 0.0)
     """
     a = _square("slogdet", input)
-    return SignAndLogDet(Tensor(np.asarray(np.linalg.slogdet(a.data)[0])), LogAbsDet()(a))
+    return SignAndLogDet(Tensor(np.linalg.slogdet(a.data)[0]), LogAbsDet()(a))

@@ -81,7 +81,7 @@ class Unfold(Function):
 
     def forward(self, x: Array) -> Array:
         g = self.geometry
-        return backend.kernels().unfold(x, g.kernel_size, g.stride, g.padding, g.dilation)
+        return backend.kernels(x).unfold(x, g.kernel_size, g.stride, g.padding, g.dilation)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (Fold(self.geometry, self.inputs[0].shape[2:])(grad),)
@@ -95,7 +95,7 @@ class Fold(Function):
 
     def forward(self, columns: Array) -> Array:
         g = self.geometry
-        return backend.kernels().fold(columns, self.size, g.stride, g.padding, g.dilation)
+        return backend.kernels(columns).fold(columns, self.size, g.stride, g.padding, g.dilation)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (Unfold(self.geometry)(grad),)
@@ -174,21 +174,23 @@ class MaxPool2d(Function):
 
     def forward(self, x: Array) -> Array:
         g = self.geometry
-        y, self.places = backend.kernels().max_pool2d(x, g.kernel_size, g.stride, g.padding, g.dilation)
+        y, self.places = backend.kernels(x).max_pool2d(x, g.kernel_size, g.stride, g.padding, g.dilation)
         return y
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
-        return (PutBack(self.places, self.inputs[0].shape[2:])(grad),)
+        return (PutBack(self.places, self.inputs[0].shape[2:], self.geometry)(grad),)
 
 
 class PutBack(Function):
     """Pictures of zeros with x added in at `places`;   x̄ is ȳ there. Linear, for the places are constants."""
 
-    def __init__(self, places: Array, size: tuple[int, ...]):
-        self.places, self.size = places, size
+    def __init__(self, places: Array, size: tuple[int, ...], geometry: Geometry):
+        self.places, self.size, self.geometry = places, size, geometry
 
     def forward(self, x: Array) -> Array:
-        return backend.kernels().max_pool2d_backward(x, self.places, self.size)
+        g = self.geometry
+        windows = g.kernel_size, g.stride, g.padding, g.dilation
+        return backend.kernels(x).max_pool2d_backward(x, self.places, self.size, *windows)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         n, c, h, w = self.places.shape
@@ -204,7 +206,7 @@ class SumPool2d(Function):
 
     def forward(self, x: Array) -> Array:
         g = self.geometry
-        return backend.kernels().sum_pool2d(x, g.kernel_size, g.stride, g.padding)
+        return backend.kernels(x).sum_pool2d(x, g.kernel_size, g.stride, g.padding)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (Spread(self.geometry, self.inputs[0].shape[2:])(grad),)
@@ -218,7 +220,7 @@ class Spread(Function):
 
     def forward(self, y: Array) -> Array:
         g = self.geometry
-        return backend.kernels().sum_pool2d_backward(y, self.size, g.kernel_size, g.stride, g.padding)
+        return backend.kernels(y).sum_pool2d_backward(y, self.size, g.kernel_size, g.stride, g.padding)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (SumPool2d(self.geometry)(grad),)
@@ -263,7 +265,7 @@ def max_pool2d(
     _check_border("max_pool2d", g)
     pool = MaxPool2d(g)
     y = pool(x)
-    if g.dilation != (1, 1) and pool.places.min(initial=0) < 0:
+    if g.dilation != (1, 1) and pool.places.size and pool.places.min() < 0:
         raise ValueError(
             f"max_pool2d: with dilation {show(g.dilation, 2)} a window steps over the picture of {show(x.shape, 2)} and "
             f"holds no pixel of it"

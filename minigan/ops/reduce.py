@@ -64,7 +64,7 @@ class Sum(Function):
 
     def forward(self, x: Array) -> Array:
         if x.dtype.kind == "f" and x.ndim > 1 and self.axes == (0, *range(2, x.ndim)):
-            return backend.kernels().channel_sum(x)
+            return backend.kernels(x).channel_sum(x)
         return x.sum(axis=self.axes, dtype=x.dtype if x.dtype.kind == "f" else np.int64)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
@@ -188,10 +188,11 @@ class Max(Function):
         self.axes = axes
 
     def forward(self, x: Array) -> Array:
-        return backend.kernels().amax(x, self.axes) if x.dtype.kind == "f" else np.max(x, axis=self.axes)
+        return backend.kernels(x).amax(x, self.axes) if x.dtype.kind == "f" else np.max(x, axis=self.axes)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
-        (x,), y, kernel = self.inputs, self.result, backend.kernels().amax_backward
+        (x,), y = self.inputs, self.result
+        kernel = backend.kernels(y).amax_backward
         if not mode.recording:
             return (Tensor(kernel(grad.data, x.data, y, self.axes)),)
         return (_keep(grad, x, self.axes) * Tensor(kernel(np.ones_like(y), x.data, y, self.axes)),)
@@ -254,14 +255,14 @@ def _at(operation: str, place: Callable[..., Array], input: Tensor, dim: int, ke
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the largest value is (the first, if several are): along `dim`, or in the flattened tensor."""
     axes = _nonempty("argmax", input, None) if dim is None else _one_axis("argmax", input, dim)
-    return Tensor(np.asarray(np.argmax(input.data, axis=None if dim is None else axes[0], keepdims=keepdim)))
+    return Tensor(np.argmax(input.data, axis=None if dim is None else axes[0], keepdims=keepdim))
 
 
 @tensor_method
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """Where the smallest value is (the first, if several are): along `dim`, or in the flattened tensor."""
     axes = _nonempty("argmin", input, None) if dim is None else _one_axis("argmin", input, dim)
-    return Tensor(np.asarray(np.argmin(input.data, axis=None if dim is None else axes[0], keepdims=keepdim)))
+    return Tensor(np.argmin(input.data, axis=None if dim is None else axes[0], keepdims=keepdim))
 
 
 def _one_axis(operation: str, input: Tensor, dim: int) -> tuple[int, ...]:

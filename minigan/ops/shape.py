@@ -98,9 +98,35 @@ def cast(x: Tensor, dtype: Any) -> Tensor:
     return Tensor(x.data.astype(dtype))
 
 
+class Move(Function):
+    """The same numbers on another device; the gradient is moved back."""
+
+    def __init__(self, device: str):
+        self.device = device
+
+    def forward(self, x: Array) -> Array:
+        return backend.to_device(x, self.device)
+
+    def backward(self, grad: Tensor) -> tuple[Tensor]:
+        return (Move(self.inputs[0].device)(grad),)
+
+
+@tensor_method
+def cpu(input: Tensor) -> Tensor:
+    """`input` on the CPU: itself if it is there already."""
+    return to(input, "cpu")
+
+
 @tensor_method
 def to(input: Tensor, *target: Any, dtype: Any = None, device: str | None = None) -> Tensor:
     """`input` with another dtype or on another device, or like another tensor; itself if it is so already.
+
+    Devices are "cpu", "cuda" (a GPU) and "cudasim" (one that Numba simulates). Gradients travel back through a move.
+
+    Raises
+    ------
+    DeviceError
+        If there is no such device here.
 
     Examples
     --------
@@ -110,9 +136,9 @@ def to(input: Tensor, *target: Any, dtype: Any = None, device: str | None = None
     """
     for goal in (*target, *(given for given in (dtype, device) if given is not None)):
         if isinstance(goal, Tensor):
-            input = cast(input, goal.dtype)
+            input = to(cast(input, goal.dtype), goal.device)
         elif isinstance(goal, str) and not _is_dtype_name(goal):
-            backend.check_device(goal)
+            input = input if backend.check_device(goal) == input.device else Move(goal)(input)
         else:
             input = cast(input, goal)
     return input
@@ -219,7 +245,7 @@ class Reshape(Function):
         self.shape = shape
 
     def forward(self, x: Array) -> Array:
-        return (backend.kernels().contiguous(x) if x.ndim == 4 else x).reshape(self.shape)
+        return (backend.kernels(x).contiguous(x) if x.ndim == 4 else x).reshape(self.shape)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
         return (reshape(grad, self.inputs[0].shape),)

@@ -66,7 +66,7 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if options["momentum"] else ()
 
     def _update(self, p, g, t, lr, momentum, dampening, weight_decay, nesterov, momentum_buffer=None):
-        backend.kernels().sgd(p, g, momentum_buffer, t, lr, momentum, dampening, weight_decay, nesterov)
+        backend.kernels(p).sgd(p, g, momentum_buffer, t, lr, momentum, dampening, weight_decay, nesterov)
 
 
 class RMSprop(Optimizer):
@@ -131,7 +131,7 @@ class RMSprop(Optimizer):
         self, p, g, t, lr, alpha, eps, weight_decay, momentum, centered, square_avg, grad_avg=None, momentum_buffer=None
     ):
         moments = square_avg, grad_avg, momentum_buffer
-        backend.kernels().rmsprop(p, g, *moments, lr, alpha, eps, weight_decay, momentum)
+        backend.kernels(p).rmsprop(p, g, *moments, lr, alpha, eps, weight_decay, momentum)
 
 
 class Adam(Optimizer):
@@ -187,7 +187,7 @@ class Adam(Optimizer):
         return ("exp_avg", "exp_avg_sq")
 
     def _update(self, p, g, t, lr, betas, eps, weight_decay, exp_avg, exp_avg_sq):
-        backend.kernels().adam(p, g, exp_avg, exp_avg_sq, t, lr, betas, eps, weight_decay, self._decoupled)
+        backend.kernels(p).adam(p, g, exp_avg, exp_avg_sq, t, lr, betas, eps, weight_decay, self._decoupled)
 
 
 class AdamW(Adam):

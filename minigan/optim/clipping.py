@@ -57,8 +57,8 @@ def clip_grad_norm_(
     if not norm_type > 0:
         raise ValueError(f"clip_grad_norm_: norm_type is {norm_type}, expected a number greater than 0")
     gradients = [(p, p.grad.data) for p in tensors_of("clip_grad_norm_", parameters) if p.grad is not None]
-    norms = [np.linalg.norm(g.reshape(-1), norm_type) for _, g in gradients]
-    total = np.linalg.norm(np.array(norms), norm_type) if norms else np.float32(0)
+    norms = [float(np.linalg.norm(g.reshape(-1), norm_type)) for _, g in gradients]
+    total = np.linalg.norm(np.array(norms), norm_type) if norms else 0.0
     if error_if_nonfinite and not np.isfinite(total):
         raise RuntimeError(
             f"clip_grad_norm_: the norm of the gradients is {total}, so they cannot be clipped; `with minigan.anomaly():` "
@@ -68,7 +68,8 @@ def clip_grad_norm_(
     if not scale >= 1:  # a NaN goes on into the gradients
         for p, g in gradients:
             p.grad = Tensor(g * scale)
-    return Tensor(total)
+    dtype = gradients[0][1].dtype if gradients else np.float32
+    return Tensor(np.asarray(total, dtype))
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.backend import Array
+from minigan.backend import Array, device_of, is_array, to_device, to_host
 from minigan.tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -146,7 +146,7 @@ class Optimizer:
         >>> list(state)[:3], float(state["group0.lr"])
         (['0.step', '0.momentum_buffer', 'group0.lr'], 0.1)
         """
-        return {name: np.array(array) for name, array in self._named_arrays().items()}
+        return {name: np.array(to_host(array)) for name, array in self._named_arrays().items()}
 
     def load_state_dict(self, state_dict: Mapping[str, np.ndarray]) -> None:
         """Take over a state that `state_dict` returned, options included: all of it, or nothing and an error.
@@ -166,7 +166,7 @@ class Optimizer:
         for i, p in enumerate(self._parameters()):
             self.steps[p] = int(given[f"{i}.step"])
             for name, moment in self.state[p].items():
-                moment[...] = given[f"{i}.{name}"]
+                moment[...] = to_device(given[f"{i}.{name}"], device_of(moment))
 
     def _named_arrays(self) -> dict[str, np.ndarray]:
         """What `state_dict` returns, with the moments themselves instead of copies."""
@@ -242,7 +242,7 @@ def number(owner: str, name: str, value: Any, low: float = 0.0, below: float = m
 
 def check_state(owner: str, expected: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The arrays of `state`, if they have the names, shapes and types of `expected`."""
-    given = {name: np.asarray(array) for name, array in state.items()}
+    given = {name: to_host(array) if is_array(array) else np.asarray(array) for name, array in state.items()}
     faults = [f"{name} is missing" for name in expected if name not in given]
     faults += [f"{name} is unexpected" for name in given if name not in expected]
     faults += [

@@ -56,7 +56,7 @@ def adversarial_step(
         raise ValueError("adversarial_step: reals is empty; it needs a half batch of real samples for each step of D")
     for batch in reals:
         real = Tensor(batch)
-        fake = generator(randn(len(batch), *latent_shape, dtype=real.dtype))
+        fake = generator(randn(len(batch), *latent_shape, dtype=real.dtype, device=real.device))
         real_logits, fake_logits = discriminator(real), discriminator(fake.detach())
         loss_d = d_loss(real_logits, fake_logits)
         discriminator_optimizer.zero_grad()

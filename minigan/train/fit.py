@@ -81,7 +81,7 @@ def fit(
     metrics: dict[str, float] = {}
     if done == 0:
         if sample is not None:
-            run.save_samples(sample().numpy(), "step-000000")
+            run.save_samples(sample().cpu().numpy(), "step-000000")
         save(run, state, 0)  # from here on the run can be resumed
     saved_at = time.monotonic()
     size = batches.batch_size * batches_per_step
@@ -97,7 +97,7 @@ def fit(
             bar.set_postfix({name: f"{value:.3f}" for name, value in metrics.items()}, refresh=False)
             bar.update(size)
             if sample is not None and (epoch_ends or done == steps):
-                run.save_samples(sample().numpy(), f"step-{done:06d}")
+                run.save_samples(sample().cpu().numpy(), f"step-{done:06d}")
             if (
                 epoch_ends
                 or done == steps

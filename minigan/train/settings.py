@@ -56,7 +56,11 @@ def begin(
     parser.add_argument(
         "--seed", type=_at_least(0), help=f"of everything drawn by chance (default: {defaults['seed']})"
     )
-    parser.add_argument("--device", choices=backend.DEVICES, help="where to compute (default: cpu)")
+    parser.add_argument(
+        "--device",
+        choices=backend.DEVICES,
+        help="where to compute: the processor, a GPU, or a GPU that Numba simulates, slowly (default: cpu)",
+    )
     parser.add_argument("--out", metavar="FOLDER", help=f"where the run goes (default: runs/{name}-<date>-<time>)")
     parser.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
     given = {key: value for key, value in vars(parser.parse_args(argv)).items() if value is not None}
@@ -67,6 +71,7 @@ def begin(
     try:
         run = RunFolder.open(resume) if resume else None
         settings = {"device": "cpu", **(run.config if run else defaults), **given}
+        backend.check_device(settings["device"])
         if classify and settings["data"] not in NAMES:
             parser.error(f"--data: {settings['data']} has no test set; choose one of {', '.join(NAMES)}")
         pictures = load(settings["data"])
@@ -89,6 +94,8 @@ def begin(
                 f"--resume: {run.path} has made {done} steps already; ask for more than that, --steps {2 * done}"
             )
         run.update_config(settings)
+    except backend.DeviceError as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
     except (RunError, ValueError) as error:
         parser.error(str(error))
     manual_seed(settings["seed"])

@@ -110,7 +110,7 @@ def test_its_step_is_the_librarys_adversarial_step(tmp_path):
     init.dcgan_(G)
     init.dcgan_(D)
     opt = [optim.Adam(net.parameters(), 5e-4, betas=(0.5, 0.999)) for net in (G, D)]
-    mg.randn(64, 100)  # the fixed latents of the sample grid
+    mg.randn(8, 100)  # the fixed latents of the sample grid
     batches = data.Batches(data.load("glyphs"), 8, seed=0)
 
     def d_loss(real, fake):

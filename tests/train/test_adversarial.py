@@ -52,7 +52,7 @@ def test_five_steps_equal_the_same_game_in_pytorch(k, monkeypatch):
     latents = np.random.default_rng(1)
     drawn = []
 
-    def randn(*size, dtype):
+    def randn(*size, dtype, device):
         drawn.append(latents.standard_normal(size))
         return mg.Tensor(drawn[-1])
 
