@@ -219,7 +219,9 @@ def together(operation: str, arrays: list[Array]) -> list[Array]:
     if len(devices) > 1:
         shapes = ", ".join(f"{a.shape} on {device_of(a)!r}" for a in arrays)
         raise DeviceError(f"{operation}: the operands are on different devices: {shapes}. Move one: x.to(device)")
-    return [a.item() if isinstance(a, np.ndarray | np.generic) else a for a in arrays]  # NumPy's scalars turn into arrays
+    return [
+        a.item() if isinstance(a, np.ndarray | np.generic) else a for a in arrays
+    ]  # NumPy's scalars turn into arrays
 
 
 def synchronize() -> None:

@@ -86,7 +86,7 @@ class Values:
         they refer to the array that owns the memory.
         """
         if type(self._data) is not np.ndarray:
-            return self._data.copy(order="C")
+            return self._data if self._alone_on_gpu() else self._data.copy(order="C")
         if sys.getrefcount(self._data) == _ALONE and self._data.flags.carray:
             if self._data.base is None:
                 alone = self._data.flags.owndata
@@ -100,6 +100,12 @@ class Values:
             if alone:
                 return self._data
         return np.array(self._data, order="C")
+
+    def _alone_on_gpu(self) -> bool:
+        """Whether this is an array of CuPy's, in C order, whose memory nothing else has; a view would name it `base`."""
+        if self.device != "cuda" or sys.getrefcount(self._data) != _ALONE:
+            return False
+        return self._data.base is None and self._data.flags.c_contiguous
 
     # ---- leaving for NumPy and Python
 

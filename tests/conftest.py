@@ -1,9 +1,13 @@
-"""One thread for BLAS and PyTorch, set before either is imported: at the sizes of the tests a second one only waits."""
+"""What is set before anything is imported: one thread for BLAS and PyTorch, and a GPU that is simulated.
+
+At the sizes of the tests a second thread only waits.
+"""
 
 import os
 
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+os.environ.setdefault("NUMBA_ENABLE_CUDASIM", "1")  # whichever test imports numba.cuda first
 
 import pytest  # noqa: E402
 

@@ -90,7 +90,8 @@ def _launch(kernel: object, n: int, reduction: str, *args: object) -> None:
     """Forward: on any grid if each loss is wanted, in one block, which can add, if not."""
     x = args[0]
     block = (launching.TEAM, 1, 1)
-    factor = x.dtype.type(1 / max(n, 1) if reduction == "mean" else 1)
+    mean = 1 / n if n else math.nan  # of nothing, as NumPy says
+    factor = x.dtype.type(mean if reduction == "mean" else 1)
     extent = (n,) if reduction == "none" else (1,)
     launch(kernel, extent, *args, int(reduction != "none"), factor, block=block, shared=launching.TEAM * x.itemsize)
 

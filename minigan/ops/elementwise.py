@@ -626,7 +626,8 @@ class Where(Function):
         self.condition, self.dtype = condition, dtype
 
     def forward(self, a: Array, b: Array) -> Array:
-        return np.where(*backend.together("where", [self.condition, a, b])).astype(self.dtype, copy=False)
+        chosen: Array = np.where(*backend.together("where", [self.condition, a, b]))
+        return chosen.astype(self.dtype, copy=False)
 
     def backward(self, grad: Tensor) -> tuple[Tensor | None, ...]:
         a, b = self.inputs

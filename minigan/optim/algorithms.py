@@ -40,6 +40,8 @@ class SGD(Optimizer):
     Tensor([0.5], requires_grad=True)
     """
 
+    _elementwise = True
+
     def __init__(
         self,
         params: Params,
@@ -108,6 +110,8 @@ class RMSprop(Optimizer):
     0.0
     """
 
+    _elementwise = True
+
     def __init__(
         self,
         params: Params,
@@ -171,6 +175,7 @@ class Adam(Optimizer):
     Tensor([ 0.9, 99.9], requires_grad=True)
     """
 
+    _elementwise = True
     _decoupled = False  # does the weight decay stay outside of the gradient?
 
     def __init__(

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from minigan.backend import Array, device_of, is_array, to_device, to_host
+from minigan.backend import Array, DeviceError, device_of, is_array, to_device, to_host
 from minigan.tensor import Tensor
 
 Params = Iterable[Tensor] | Iterable[dict[str, Any]]
@@ -60,6 +60,7 @@ class Optimizer:
 
     _moments: Callable[[dict[str, Any]], tuple[str, ...]]
     _update: Callable[..., None]
+    _elementwise = False  # is what happens to a number a matter of its own gradient and moments alone?
 
     def __init__(self, params: Params, **defaults: Any):
         entries = self._listed(params)
@@ -71,6 +72,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Tensor, dict[str, Array]] = {}
+        self._flat: list[dict[str, Array] | None] = []  # of each group on a GPU, its moments one behind the other
         self.steps: dict[Tensor, int] = {}
         for group in entries if isinstance(entries[0], Mapping) else [{"params": entries}]:
             self.add_param_group(group)
@@ -97,6 +99,18 @@ class Optimizer:
         for p in params:
             self.steps[p] = 0
             self.state[p] = {moment: np.zeros_like(p.data, order="C") for moment in self._moments(options)}
+        flat = None
+        if (
+            params
+            and self._elementwise
+            and params[0].device != "cpu"
+            and len({(p.device, p.dtype) for p in params}) == 1
+        ):
+            flat = {moment: joined([self.state[p][moment] for p in params]) for moment in self._moments(options)}
+            for moment, buffer in flat.items():
+                for p, view in zip(params, pieces(buffer, params)):
+                    self.state[p][moment] = view
+        self._flat.append(flat)
 
     def zero_grad(self) -> None:
         """Forget the gradients: sets the `.grad` of every parameter to None."""
@@ -105,27 +119,52 @@ class Optimizer:
 
     def step(self) -> None:
         """Give every parameter its next value; one whose `.grad` is None keeps its value, its moments and its age."""
-        for group in self.param_groups:
+        for group, flat in zip(self.param_groups, self._flat):
             options = options_of(group)
             moments = self._moments(options)
-            for p in group["params"]:
-                if p.grad is not None:
-                    if tuple(self.state[p]) != moments:
-                        raise ValueError(
-                            f"{self.name}: the options ask for the moments {moments}, but those of {tuple(self.state[p])} "
-                            f"were made; whether there is momentum is decided when a group is added"
-                        )
-                    self._step(p, p.grad, options)
+            reached = [p for p in group["params"] if p.grad is not None]
+            for p in reached:
+                if tuple(self.state[p]) != moments:
+                    raise ValueError(
+                        f"{self.name}: the options ask for the moments {moments}, but those of {tuple(self.state[p])} "
+                        f"were made; whether there is momentum is decided when a group is added"
+                    )
+                self._check_gradient(p, p.grad)
+            for p in reached:
+                self.steps[p] += 1
+            if flat is not None and len(reached) == len(group["params"]) and len({self.steps[p] for p in reached}) == 1:
+                self._step_together(reached, flat, options)
+            else:
+                for p in reached:
+                    p._data, p._version = p._own_array(), p._version + 1
+                    self._update(p._data, p.grad.data, self.steps[p], **self.state[p], **options)
 
-    def _step(self, p: Tensor, grad: Tensor, options: dict[str, Any]) -> None:
-        if grad.shape != p.shape or grad.dtype != p.dtype:
+    def _step_together(self, params: list[Tensor], flat: dict[str, Array], options: dict[str, Any]) -> None:
+        """The step of a whole group on a GPU, where a launch costs as much as a million numbers: one for all of them.
+
+        The parameters' numbers go into a new buffer, one behind the other, and so do the gradients'; the moments lie in such
+        buffers from the beginning. Afterwards the parameters are views of the new buffer, and who has an old array keeps it.
+        """
+        values, gradients = (
+            joined([p._data for p in params]),
+            joined([p.grad._data for p in params if p.grad is not None]),
+        )
+        self._update(values, gradients, self.steps[params[0]], **flat, **options)
+        for p, array in zip(params, pieces(values, params)):
+            p._data, p._version = array, p._version + 1
+
+    def _check_gradient(self, p: Tensor, grad: Tensor | None) -> None:
+        if grad is not None and (grad.shape != p.shape or grad.dtype != p.dtype):
             raise ValueError(
                 f"{self.name}: the gradient has shape {grad.shape} and type {grad.dtype}, but {p.name or 'its parameter'} "
                 f"has shape {p.shape} and type {p.dtype}"
             )
-        self.steps[p] += 1
-        p._data, p._version = p._own_array(), p._version + 1
-        self._update(p._data, grad.data, self.steps[p], **self.state[p], **options)
+        for moment in self.state[p].values():
+            if type(moment) is not type(p._data):
+                raise DeviceError(
+                    f"{self.name}: {p.name or 'a parameter'} is on the device {p.device!r}, but its moments were made on "
+                    f"{device_of(moment)!r}; move a network before its optimiser is made"
+                )
 
     # ---- saving and loading
 
@@ -223,6 +262,17 @@ class Optimizer:
     def __repr__(self) -> str:
         groups = [", ".join(f"{k}={v}" for k, v in options_of(group).items()) for group in self.param_groups]
         return f"{self.name}({'; '.join(groups)}; {len(self.state)} parameters)"
+
+
+def joined(arrays: Sequence[Array]) -> Array:
+    """The numbers of the arrays in one buffer, each array's in C order."""
+    return np.concatenate([array.reshape(-1) for array in arrays])
+
+
+def pieces(buffer: Array, params: Sequence[Tensor]) -> list[Array]:
+    """A buffer's parts, one behind the other, in the shapes of the parameters."""
+    ends = np.cumsum([p.numel() for p in params]).tolist()
+    return [buffer[end - p.numel() : end].reshape(p.shape) for p, end in zip(params, ends)]
 
 
 def options_of(group: Mapping[str, Any]) -> dict[str, Any]:
