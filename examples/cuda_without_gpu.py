@@ -12,9 +12,10 @@ with and without the barrier at which the threads of a block wait for each other
 
 One can also stop in a kernel. Write, as its first line,
 
-    if cuda.blockIdx.z == 1 and cuda.threadIdx.y == 3: breakpoint()
+    if cuda.grid(3) == (0, 4, 3): breakpoint()  # the thread of channel 0, column 4, row 3
 
 and run this file: the debugger opens in that thread. `p cuda.threadIdx` says who it is, `n` goes a line on, `c` leaves.
+Take it out again: a GPU has no debugger to call.
 """
 
 import argparse
@@ -24,9 +25,8 @@ import threading
 from collections import Counter, defaultdict
 from pathlib import Path
 
-os.environ["NUMBA_ENABLE_CUDASIM"] = (
-    "1"  # before numba.cuda is imported: Numba either compiles kernels or simulates them
-)
+# Before numba.cuda is imported: Numba either compiles kernels or simulates them.
+os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
 import numpy as np
 
@@ -36,6 +36,23 @@ from minigan.kernels.cuda import conv, launch, norm
 
 SIZE, SMALL, TAPS, STRIDE, PADDING = 8, 4, 4, 2, 1  # 4 × 4 numbers → 8 × 8 pixels, as all of a DCGAN's layers do it
 SHOWN = 3, 4  # a pixel that is shown in more detail
+
+GATHERING = """\
+1  A transposed convolution: 4 × 4 numbers → 8 × 8 pixels; kernel 4 × 4, stride 2, padding 1
+
+A matrix product has put each of the 16 numbers, times each of the 16 taps of W, into `rows`. Number (u, v) and
+tap (i, j) belong to pixel (2u + i − 1, 2v + j − 1). `_add_windows` adds up what belongs to the same pixel.
+"""
+WAITING = """\
+2  Threads that share memory must wait: the sum of 1, 2, …, 16 by a block of eight threads
+
+Each thread adds up two numbers and puts the sum into shared memory. Then four threads add what the other four
+have found, two what two have, and one the last two. Before each step all wait, at cuda.syncthreads().
+"""
+TOO_EARLY = """
+Thread 0 went through all its steps before the others had put anything where it looked. On a GPU that depends on
+who is faster: right today, wrong tomorrow. The simulator shows it every time.
+"""
 
 
 class Watched:
@@ -90,13 +107,7 @@ def transposed_convolution():
     with launch.using(threads=16, blocks=4):
         x, grid, block, notes = watch(conv._add_windows, kernels.conv2d_input_grad, *layer)
 
-    print("1  A transposed convolution: 4 × 4 numbers → 8 × 8 pixels; kernel 4 × 4, stride 2, padding 1\n")
-    print(
-        "A matrix product has put each of the 16 numbers, times each of the 16 taps of W, into `rows`. Number (u, v) and"
-    )
-    print(
-        "tap (i, j) belong to pixel (2u + i − 1, 2v + j − 1). `_add_windows` adds up what belongs to the same pixel.\n"
-    )
+    print(GATHERING)
     print(f"A grid of {_by(grid)} blocks, of {_by(block)} threads each, {len(notes)} threads. Four of them:\n")
 
     writer, reads, written = {}, {}, Counter()
@@ -112,16 +123,17 @@ def transposed_convolution():
 
     nonzero = _nonzeros_among_inserted_zeros()
     count, with_zeros = sum(map(len, reads.values())), SIZE**2 * TAPS**2
+    more = with_zeros / count
     _check(len(written) == SIZE**2 and set(written.values()) == {1}, "every pixel was written exactly once")
     _check(
         all(len(read) == nonzero[pixel] for pixel, read in reads.items()),
         "every thread read as many numbers as are not zero under its window when zeros are inserted",
     )
     _check(np.array_equal(x, reference.conv2d_input_grad(*layer)), "the picture is that of kernels/reference")
+    print(f"\nRead in all: {count} numbers. With zeros inserted it would be 64 windows × 16 taps = {with_zeros}:")
     print(
-        f"\nRead in all: {count} numbers. With zeros inserted: 64 windows × 16 taps = {with_zeros}, {with_zeros / count:.1f} times as many,"
+        f"{more:.1f} times as many, nearly all of them zeros (4 times in a large picture, which has little border).\n\n"
     )
-    print("nearly all of them zeros. (In a large picture, which has little border, 4 times as many.)\n\n")
     return writer, reads
 
 
@@ -164,35 +176,36 @@ def _nonzeros_among_inserted_zeros():
 
 
 def barrier():
-    """The sum of a channel, by the kernel as it is, and by the same kernel with nobody waiting."""
+    """What thread 0 finds in shared memory, in the kernel as it is and in the same kernel with nobody waiting."""
     x = np.arange(1, 17, dtype=np.float32).reshape(16, 1)
 
-    print("2  Threads that share memory must wait: the sum of 1, 2, …, 16 by a block of eight threads\n")
-    print(
-        "Each thread adds up two numbers and puts the sum into shared memory. Then four threads add what the other four"
-    )
-    print("have found, two what two have, and one the last two. Before each step all wait at cuda.syncthreads().\n")
-    with launch.using(threads=8, blocks=1):
-        right = kernels.channel_sum(x)[0]
-        kernel = norm._partial_sums
-        source = inspect.getsource(kernel.py_func)
-        namespace = vars(norm).copy()
-        exec(source.replace("@kernel", "@cuda.jit").replace("cuda.syncthreads()", "pass"), namespace)
-        norm._partial_sums = namespace["_partial_sums"]
-        try:
-            wrong = kernels.channel_sum(x)[0]
-        finally:
-            norm._partial_sums = kernel
-    print(f"    norm._partial_sums as it is             {right:6.0f}")
-    print(f"    with `pass` for cuda.syncthreads()      {wrong:6.0f}\n")
-    _check(right == x.sum(), "with the barrier the sum is right")
+    print(WAITING)
+    right, found = _sum_by_a_block(x, "cuda.syncthreads()")
+    wrong, found_early = _sum_by_a_block(x, "pass")
+    print("thread 0                       as it is    with `pass` for cuda.syncthreads()\n")
+    print(f"    has of its own, 1 + 9    {x[0, 0] + x[8, 0]:8.0f}    {x[0, 0] + x[8, 0]:8.0f}")
+    for at in found:
+        print(f"    reads from shared[{at}]      {found[at]:8.0f}    {found_early[at]:8.0f}")
+    print(f"    writes as the sum        {right:8.0f}    {wrong:8.0f}\n")
+    _check(right == x.sum() == kernels.channel_sum(x)[0], "with the barrier the sum is right")
     _check(wrong != x.sum(), "without it, it is not")
-    print(
-        "\nThread 0 had its own two numbers, 1 + 9, and went through all steps before the others had put anything where it"
-    )
-    print(
-        "looked. On a GPU it would depend on who is faster: right today, wrong tomorrow. The simulator shows it every time."
-    )
+    print(TOO_EARLY)
+
+
+def _sum_by_a_block(x, wait):
+    """The channel's sum by `norm._partial_sums` with `wait` as its barrier; and what thread 0 read of the others."""
+    notes, namespace, kernel = defaultdict(list), vars(norm).copy(), norm._partial_sums
+    namespace["watched"] = lambda array: Watched("shared", array, notes)
+    source = inspect.getsource(kernel.py_func).replace("@kernel", "@cuda.jit").replace("cuda.syncthreads()", wait)
+    exec(source.replace("cuda.shared.array(0, x.dtype)", "watched(cuda.shared.array(0, x.dtype))"), namespace)
+    norm._partial_sums = namespace["_partial_sums"]
+    try:
+        with launch.using(threads=8, blocks=1):
+            total = kernels.channel_sum(x)[0]
+    finally:
+        norm._partial_sums = kernel
+    log = notes[(0, 0, 0), (0, 0, 0)]
+    return total, {at: value for what, _, at, value in log if what == "reads" and at != 0}
 
 
 # ------------------------------------------------------------------------------------------------------- the drawing

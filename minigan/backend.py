@@ -26,6 +26,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -43,6 +44,11 @@ DEVICES = ("cpu", "cuda", "cudasim")
 _chosen = os.environ.get("MINIGAN_KERNELS", "cpu")
 _loaded: dict[str, ModuleType] = {}
 _ready: set[str] = {"cpu"}  # the devices that were found to be there
+
+
+NO_SIMULATOR = (
+    "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan[cudasim]', or choose the device 'cpu'"
+)
 
 
 class DeviceError(RuntimeError):
@@ -136,7 +142,19 @@ def info() -> Machine:
     True
     """
     _check(_chosen)
-    return look(_chosen)
+    return replace(look(_chosen), devices=dict(_devices()))
+
+
+def _devices() -> Iterator[tuple[str, str]]:
+    """Each device but the CPU, and what it is, or why it cannot be used here. Leaves what is not loaded unloaded."""
+    try:
+        _find_card()
+        card = _cupy().cuda.runtime.getDeviceProperties(0)
+        yield "cuda", f"{card['name'].decode()}, {card['totalGlobalMem'] / 2**30:.0f} GiB"
+    except DeviceError as error:
+        yield "cuda", str(error)
+    has_simulator = importlib.util.find_spec("numba_cuda") is not None
+    yield "cudasim", "Numba simulates a GPU, slowly" if has_simulator else NO_SIMULATOR
 
 
 # ------------------------------------------------------------------------------------------------------- devices
@@ -246,6 +264,16 @@ def _cupy() -> ModuleType:
 
 def _find_gpu() -> None:
     """A DeviceError if no GPU can be used, with one sentence that says why."""
+    _find_card()
+    if _import_numba_cuda(simulated=False).config.ENABLE_CUDASIM:
+        raise DeviceError(
+            "the device 'cuda' cannot be used while Numba simulates it: start Python without NUMBA_ENABLE_CUDASIM, "
+            "or choose the device 'cudasim'"
+        )
+
+
+def _find_card() -> None:
+    """A DeviceError if CuPy is not installed or sees no GPU."""
     otherwise = "or choose the device 'cpu'"
     extras = "pip install 'minigan[cuda13]' (or 'minigan[cuda12]' for an older driver)"
     for module, name in (("cupy", "CuPy"), ("numba_cuda", "numba-cuda")):
@@ -258,20 +286,12 @@ def _find_gpu() -> None:
         raise DeviceError(f"the device 'cuda' needs an NVIDIA GPU with a driver ({reason}); choose 'cpu'") from None
     if count == 0:
         raise DeviceError(f"the device 'cuda' needs an NVIDIA GPU, and this machine shows none; add one, {otherwise}")
-    if _import_numba_cuda(simulated=False).config.ENABLE_CUDASIM:
-        raise DeviceError(
-            "the device 'cuda' cannot be used while Numba simulates it: start Python without NUMBA_ENABLE_CUDASIM, "
-            "or choose the device 'cudasim'"
-        )
 
 
 def _load_simulator() -> None:
     """Have Numba simulate CUDA, or a DeviceError."""
     if importlib.util.find_spec("numba_cuda") is None:
-        raise DeviceError(
-            "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan[cudasim]', or choose the "
-            "device 'cpu'"
-        )
+        raise DeviceError(NO_SIMULATOR)
     if not _import_numba_cuda(simulated=True).config.ENABLE_CUDASIM:
         raise DeviceError(
             "the device 'cudasim' cannot be used here, because numba.cuda was imported for a GPU: start Python with "

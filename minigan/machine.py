@@ -101,6 +101,8 @@ class Machine:
         The BLAS libraries that are loaded: library, version, kernels, threads.
     advice : list of str
         What would make this run faster, a sentence or two each.
+    devices : dict
+        Each device, and what it is, or why it cannot be used here.
     """
 
     versions: dict[str, str]
@@ -116,6 +118,7 @@ class Machine:
     routines: int
     blas: list[Blas]
     advice: list[str] = field(default_factory=list)
+    devices: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         names = {"python": "Python", "numpy": "NumPy", "numba": "Numba", "llvm": "LLVM"}
@@ -130,6 +133,7 @@ class Machine:
         ]
         kernels = "{library} {version}, kernels for {kernels}, threads: {threads}"
         rows += [("BLAS", kernels.format(**blas)) for blas in self.blas]
+        rows += [("device", f"{name}: {what}") for name, what in self.devices.items()]
         rows += [("faster", sentence) for sentence in self.advice]
         page = textwrap.TextWrapper(
             width=100, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False

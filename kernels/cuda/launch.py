@@ -168,12 +168,27 @@ def _through_cupy(kernel: Any, grid: Any, block: Any, shared: int, args: tuple[A
     """
     _check(args)
     flat: list[Any] = []
+    kinds: list[str] = []
     for a in args:
-        if hasattr(a, "__cuda_array_interface__"):
+        if type(a) is int:
+            flat.append(a)
+            kinds.append("int")
+        elif isinstance(a, np.generic):
+            flat.append(a)
+            kinds.append(a.dtype.name)
+        elif hasattr(type(a), "strides"):
             flat += (0, 0, a.size, a.itemsize, a.data.ptr, *a.shape, *a.strides)
+            kinds.append(a.dtype.str)
         else:
-            flat.append(a if isinstance(a, np.generic) else index(a))
-    _machine_code(kernel, types_of(args))(grid, block, tuple(flat), shared_mem=shared)
+            flat.append(index(a))
+            kinds.append("int")
+    key = (kernel, _current_device(), *kinds)
+    if key not in _functions:
+        _functions[key] = _machine_code(kernel, types_of(args))
+    _functions[key](grid, block, tuple(flat), shared_mem=shared)
+
+
+_functions: dict[tuple[Any, ...], Any] = {}  # by kernel, GPU, and the kinds of the arguments
 
 
 WAYS = {"numba": _through_numba, "cupy": _through_cupy}
@@ -188,7 +203,7 @@ def _check(args: tuple[Any, ...]) -> None:
     for a in args:
         if isinstance(a, np.ndarray):
             raise TypeError("kernels.cuda: got a NumPy array where an array on the GPU is needed; move it there first")
-        if hasattr(a, "__cuda_array_interface__") and not (a.ndim == 1 and a.flags.c_contiguous):
+        if hasattr(type(a), "strides") and not (isinstance(a, np.generic) or (a.ndim == 1 and a.flags.c_contiguous)):
             raise TypeError(f"kernels.cuda: got an array with strides {a.strides} where a flat, dense run is needed")
 
 
@@ -196,6 +211,12 @@ def _current_stream() -> int:
     import cupy
 
     return cupy.cuda.get_current_stream().ptr
+
+
+def _current_device() -> int:
+    import cupy
+
+    return cupy.cuda.runtime.getDevice()
 
 
 @cache
@@ -223,8 +244,8 @@ def ptx(kernel: Any, types: tuple[Any, ...], cc: tuple[int, int]) -> str:
     return text
 
 
-@cache
 def _machine_code(kernel: Any, types: tuple[Any, ...]) -> Any:
+    """The kernel as CuPy's function, for the current GPU."""
     import tempfile
 
     import cupy
