@@ -97,8 +97,9 @@ class Training:
         """What the libraries must agree on: losses, the gradients of the first step, and what each step did to the weights.
 
         Two runs that are left to themselves part, because Adam's first steps go by the signs of gradients, some of which are
-        0 but for rounding. So each step begins with new weights, while the optimisers keep their moments; and a weight's move
-        counts by what it does to the loss, gradient times move, in which a sign that is a matter of chance has no weight.
+        0 but for rounding. So each step begins with new weights, while the optimisers keep their moments; and a weight's
+        move counts by what it does to the loss, gradient times move, in which a sign that is a matter of chance has no
+        weight.
         """
         found: dict[str, np.ndarray] = {}
         for i in range(steps):

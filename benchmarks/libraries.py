@@ -39,7 +39,7 @@ class Minigan:
         return self.api.tensor(array, device=self.device)
 
     def numpy(self, tensor: Any) -> np.ndarray:
-        return np.array(tensor.numpy())
+        return np.array(tensor.cpu().numpy())
 
     def place(self, net: Any) -> Any:
         return net.to(self.device)
@@ -56,12 +56,12 @@ class Minigan:
             self.api.manual_seed(seed)
 
     def rand(self, *size: int) -> Any:
-        return self.api.rand(*size)
+        return self.api.rand(*size, device=self.device)
 
     def like(self, tensor: Any, array: np.ndarray) -> Any:
         """The numbers of `array`, lying in memory as those of `tensor` do."""
         filled = np.empty_like(tensor.data)
-        filled[...] = array
+        filled[...] = self.api.backend.to_device(array, self.device)
         return self.api.Tensor(filled)
 
     def backward(self, y: Any, inputs: Sequence[Any], grad_output: Any) -> tuple[Any, ...]:
@@ -121,14 +121,17 @@ class Torch:
             self.rng = Generator(seed)
 
     def randn(self, *size: int) -> Any:
-        if self.rng is None:
-            return self.api.randn(*size, device=self.device)
-        return self.tensor(self.rng.standard_normal(size, dtype=np.float32))
+        return self.api.randn(*size, device=self.device) if self.rng is None else self._drawn("standard_normal", size)
 
     def rand(self, *size: int) -> Any:
-        if self.rng is None:
-            return self.api.rand(*size, device=self.device)
-        return self.tensor(self.rng.random(size, dtype=np.float32))
+        return self.api.rand(*size, device=self.device) if self.rng is None else self._drawn("random", size)
+
+    def _drawn(self, method: str, size: tuple[int, ...]) -> Any:
+        """minigan's own numbers, drawn without its threads."""
+        from minigan import backend
+
+        with backend.use_kernels("reference"):
+            return self.tensor(getattr(self.rng, method)(size, np.float32))
 
     def like(self, tensor: Any, array: np.ndarray) -> Any:
         """The numbers of `array`, lying in memory as those of `tensor` do."""

@@ -47,7 +47,8 @@ _ready: set[str] = {"cpu"}  # the devices that were found to be there
 
 
 NO_SIMULATOR = (
-    "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan[cudasim]', or choose the device 'cpu'"
+    "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan[cudasim]', or choose the "
+    "device 'cpu'"
 )
 
 
@@ -300,17 +301,9 @@ def _load_simulator() -> None:
 
 
 def _import_numba_cuda(simulated: bool) -> Any:
-    """`numba.cuda`, which asks the environment when it is imported whether it is to be simulated."""
-    if "numba.cuda" not in sys.modules and simulated:
-        before = os.environ.get("NUMBA_ENABLE_CUDASIM")
-        os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
-        try:
-            return importlib.import_module("numba.cuda")
-        finally:
-            if before is None:
-                del os.environ["NUMBA_ENABLE_CUDASIM"]
-            else:
-                os.environ["NUMBA_ENABLE_CUDASIM"] = before
+    """`numba.cuda`, which asks Numba's configuration when it is imported whether it is to be simulated."""
+    if simulated and "numba.cuda" not in sys.modules:
+        importlib.import_module("numba.core.config").ENABLE_CUDASIM = 1
     return importlib.import_module("numba.cuda")
 
 

@@ -166,7 +166,11 @@ print(json.dumps(said))
     ("device", "missing", "said"),
     [
         ("cuda", ["cupy"], "the device 'cuda' needs CuPy, which is not installed: pip install 'minigan[cuda13]'"),
-        ("cudasim", ["numba_cuda"], "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan["),
+        (
+            "cudasim",
+            ["numba_cuda"],
+            "the device 'cudasim' needs numba-cuda, which is not installed: pip install 'minigan[",
+        ),
     ],
 )
 def test_what_a_device_lacks_is_said_in_a_sentence(device, missing, said):

@@ -232,7 +232,9 @@ def test_an_operation_is_the_cpus_to_second_order(label):
         plain = mg.grad(y, xs, direction)
         first = mg.grad(y, xs, direction, create_graph=True)
         total = sum((g * g).sum() for g in first)
-        second = mg.grad(total, xs, allow_unused=True) if total.requires_grad else ()  # no slope: the function is linear
+        second = (
+            mg.grad(total, xs, allow_unused=True) if total.requires_grad else ()
+        )  # no slope: the function is linear
         found.append([y, *plain, *first, *[g for g in second if g is not None]])
     for ours, theirs in zip(found[1], found[0], strict=True):
         assert ours.device == "cudasim"

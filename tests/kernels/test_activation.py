@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parity import LAYOUTS, drawn, lay_out
+from simulator import EVERYWHERE, IN_SIMULATOR, simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import activation as cpu_activation
@@ -78,7 +79,9 @@ def test_forward_and_backward_are_pytorchs(torch, backend, pair, slope):
     x, grad = pair
     if slope == 0:
         f = torch.nn.functional.relu  # its leaky_relu(−∞, 0) is NaN
-        x = np.nan_to_num(x, nan=-1.0)  # and the gradient passes its relu where x is NaN, but not its leaky_relu
+        x = np.asarray(
+            np.nan_to_num(x, nan=-1.0)
+        )  # and the gradient passes its relu where x is NaN, but not its leaky_relu
     else:
         f = lambda x: torch.nn.functional.leaky_relu(x, slope)  # noqa: E731
     theirs = torch.tensor(x.copy(), requires_grad=True)
@@ -88,7 +91,7 @@ def test_forward_and_backward_are_pytorchs(torch, backend, pair, slope):
     same(backend.leaky_relu_backward(grad, x, slope), expected.numpy())
 
 
-@BACKENDS
+@EVERYWHERE
 def test_the_gradient_of_the_relu_is_0_where_it_is_off_even_if_what_arrives_is_not_finite(backend):
     grad = np.array([np.inf, np.nan, 1.0])
     assert backend.leaky_relu_backward(grad, np.array([-1.0, -1.0, 1.0]), 0).tolist() == [0, 0, 1]
@@ -109,11 +112,33 @@ def test_inputs_stay_as_they_are_and_outputs_are_fresh(backend, pair, slope):
         np.testing.assert_array_equal(a, b)
 
 
+NOT_NEGATIVE = st.sampled_from([0, 0.2, 1, 2.5])
+test_forward_in_the_simulator = simulated(
+    test_forward_is_the_definition_and_the_relu_of_minus_infinity_is_0, 75, pair=arrays(), slope=SLOPES
+)
+test_backward_in_the_simulator = simulated(test_backward_is_the_definition, 75, pair=arrays(), slope=SLOPES)
+test_outputs_for_inputs_in_the_simulator = simulated(
+    test_the_output_serves_as_well_as_the_input_where_the_slope_is_not_negative, 37, pair=arrays(), slope=NOT_NEGATIVE
+)
+test_pytorch_in_the_simulator = simulated(test_forward_and_backward_are_pytorchs, 37, pair=arrays(), slope=NOT_NEGATIVE)
+test_manners_in_the_simulator = simulated(
+    test_inputs_stay_as_they_are_and_outputs_are_fresh, 37, pair=arrays(), slope=SLOPES
+)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS[:3])
 def test_cpu_keeps_the_layout(layout):
     x = lay_out(np.ones((2, 3, 4, 5)), layout)
     assert cpu.leaky_relu(x, 0.2).strides == x.strides
     assert cpu.leaky_relu_backward(np.ones(x.shape), x, 0.2).strides == x.strides
+
+
+@IN_SIMULATOR
+@pytest.mark.parametrize("layout", ["C", "channels-last"])
+def test_cuda_keeps_the_layout(backend, layout):
+    x = lay_out(np.ones((2, 3, 4, 5)), layout)
+    assert backend.leaky_relu(x, 0.2).strides == x.strides
+    assert backend.leaky_relu_backward(lay_out(np.ones(x.shape), layout), x, 0.2).strides == x.strides
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from simulator import EVERYWHERE, IN_SIMULATOR, cuda, simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import conv as cpu_conv
@@ -80,12 +81,12 @@ class Convolution:
 
 
 @st.composite
-def convolutions(draw, dtypes=("float32", "float64"), max_channels=5, max_groups=3, max_batch=3):
+def convolutions(draw, dtypes=("float32", "float64"), max_channels=5, max_groups=3, max_batch=3, beyond=6):
     groups = draw(st.integers(1, max_groups))
     Cin, Cout = draw(st.integers(1, max_channels)), draw(st.integers(1, max_channels))
     pair = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
     kernel_size, stride, padding, dilation = draw(pair(1, 4)), draw(pair(1, 5)), draw(pair(0, 4)), draw(pair(1, 3))
-    beyond = draw(pair(0, 6))
+    beyond = draw(pair(0, beyond))
     smallest = (max(1, d * (k - 1) + 1 - 2 * p) for k, p, d in zip(kernel_size, padding, dilation))
     return Convolution(
         x_shape=(draw(st.integers(0, max_batch)), groups * Cin, *(n + b for n, b in zip(smallest, beyond))),
@@ -352,7 +353,7 @@ def test_fold_takes_any_layout(backend, case, layout):
     np.testing.assert_allclose(back, expected, rtol=tolerance, atol=tolerance)
 
 
-@BACKENDS
+@EVERYWHERE
 def test_pixels_that_no_window_touches_get_zero(backend):
     grad, weight = np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))
     x = backend.conv2d_input_grad(grad, weight, (7, 6), (3, 3), (0, 0), (1, 1), 1)
@@ -398,3 +399,50 @@ def test_both_backends_have_the_same_routines():
         assert inspect.signature(function) == inspect.signature(theirs[name]), name
         formula = re.search("``(.+?)``", function.__doc__).group()
         assert formula in theirs[name].__doc__, name
+
+
+# --- the kernels of CUDA ----------------------------------------------------------------------------------------------
+
+FEW = convolutions(max_channels=2, max_groups=2, max_batch=2, beyond=3)
+test_triple_in_the_simulator = simulated(test_triple_is_the_definition, 37, case=FEW)
+test_triple_is_pytorchs_in_the_simulator = simulated(test_triple_is_pytorchs, 37, case=FEW)
+test_biases_in_the_simulator = simulated(test_biases_are_added_to_every_pixel, 30, case=FEW)
+test_inner_products_in_the_simulator = simulated(test_three_inner_products_are_equal, 30, case=FEW)
+test_fold_and_unfold_in_the_simulator = simulated(test_fold_is_the_adjoint_of_unfold, 30, case=FEW)
+test_unfold_and_a_sum_in_the_simulator = simulated(
+    test_a_convolution_is_unfold_and_a_sum, 20, case=convolutions(max_channels=2, max_groups=1, max_batch=2, beyond=3)
+)
+test_layouts_of_fold_in_the_simulator = simulated(
+    test_fold_takes_any_layout, 30, case=FEW, layout=st.sampled_from(LAYOUTS)
+)
+test_manners_in_the_simulator = simulated(test_inputs_stay_as_they_are_and_outputs_are_fresh, 20, case=FEW)
+
+SMALL = {  # the kinds of layers in TYPICAL
+    "stride 2, padded": convolution((2, 3, 6, 6), (4, 3, 4, 4), (2, 2), (1, 1)),
+    "a single window": convolution((3, 4, 3, 3), (2, 4, 3, 3)),
+    "1x1": convolution((2, 5, 3, 4), (4, 5, 1, 1)),
+    "1x1 with gaps": convolution((2, 5, 5, 6), (4, 5, 1, 1), stride=(2, 3)),
+    "1x1 padded": convolution((2, 5, 3, 4), (4, 5, 1, 1), padding=(1, 0)),
+    "windows side by side": convolution((2, 4, 4, 6), (5, 4, 2, 3), stride=(2, 3), layout="channels-last"),
+    "more padding than the kernel has room for": convolution((2, 2, 3, 4), (3, 2, 2, 1), padding=(3, 2)),
+    "the stride leaves a rest": convolution((1, 2, 8, 7), (3, 2, 3, 2), stride=(3, 4)),
+    "nothing": convolution((0, 2, 5, 5), (3, 2, 3, 3)),
+}
+
+
+@IN_SIMULATOR
+@pytest.mark.parametrize("case", SMALL.values(), ids=SMALL)
+def test_small_layers(backend, case):
+    arrays = case.arrays()
+    in_float64 = triple(reference, case, *(a.astype(np.float64) for a in arrays))
+    assert_triples_agree(case, triple(backend, case, *arrays), in_float64, arrays)
+
+
+@IN_SIMULATOR
+@pytest.mark.parametrize("numbers", [1, 40, 200])
+def test_a_batch_that_is_cut_gives_the_same(backend, numbers, monkeypatch):
+    """Into pictures, or pieces of which the last is smaller, so that no matrix of windows has more numbers than that."""
+    case = Convolution((5, 4, 4, 3), (6, 2, 2, 2), (2, 1), (1, 0), (1, 1), 2, "float64", "channels-first", seed=0)
+    arrays = case.arrays()
+    monkeypatch.setattr(inspect.getmodule(cuda.conv2d), "PIECE", numbers)
+    assert_triples_agree(case, triple(backend, case, *arrays), triple(reference, case, *arrays), arrays)

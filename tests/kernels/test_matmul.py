@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulator import IN_SIMULATOR, simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import threads
@@ -61,6 +62,32 @@ def test_matmul_is_the_product(backend, M, K, N, dtype, layouts, seed):
     assert (np.abs(backend.matmul(a, b, bias) - (c + bias)) <= tolerance).all()
     assert c.flags.writeable
     assert not any(np.shares_memory(c, other) for other in (a, b))
+    np.testing.assert_array_equal(a, before[0])
+    np.testing.assert_array_equal(b, before[1])
+
+
+SMALL = st.one_of(st.integers(0, 9), st.just(17))
+SMALL_MATRICES = {
+    "M": SMALL,
+    "K": SMALL,
+    "N": SMALL,
+    "dtype": st.sampled_from(["float32", "float64"]),
+    "layouts": st.tuples(st.sampled_from(LAYOUTS), st.sampled_from(LAYOUTS)),
+    "seed": st.integers(0, 2**32 - 1),
+}
+test_matmul_in_the_simulator = simulated(test_matmul_is_the_product, 37, **SMALL_MATRICES)
+
+
+@IN_SIMULATOR
+@settings(deadline=None, derandomize=True, max_examples=20)
+@given(**SMALL_MATRICES)
+def test_the_tiled_product_is_the_product(backend, M, K, N, dtype, layouts, seed):
+    rng = np.random.default_rng(seed)
+    a, b = matrix(rng, (M, K), dtype, layouts[0]), matrix(rng, (K, N), dtype, layouts[1])
+    before = a.copy(), b.copy()
+    c = backend.tiled_matmul(a, b)
+    assert c.dtype == dtype
+    assert_is_product(c, a, b)
     np.testing.assert_array_equal(a, before[0])
     np.testing.assert_array_equal(b, before[1])
 

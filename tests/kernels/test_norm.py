@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from simulator import EVERYWHERE, IN_SIMULATOR, Simulated, cuda, simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import norm as cpu_norm
@@ -46,10 +47,10 @@ def lay_out(a, layout):
 
 
 @st.composite
-def batches(draw, min_batch=0, min_count=1):
+def batches(draw, min_batch=0, min_count=1, axes=3):
     """x, the gradient of the output (often in another layout), weight, bias."""
     N, C = draw(st.integers(min_batch, 5)), draw(st.integers(1, 5))
-    trailing = draw(st.lists(st.integers(1, 5), max_size=3))
+    trailing = draw(st.lists(st.integers(1, 5), max_size=axes))
     if N * int(np.prod(trailing)) < min_count:
         N = max(N, min_count)
     dtype = draw(st.sampled_from(["float32", "float64"]))
@@ -59,6 +60,15 @@ def batches(draw, min_batch=0, min_count=1):
     )
     weight, bias = (rng.standard_normal(C).astype(dtype) if draw(st.booleans()) else None for _ in "wb")
     return x, grad, weight, bias
+
+
+def amplification(backend, var, eps):
+    """By how much more than elsewhere the kernels of CUDA may be off, which compute in float32 what is float32.
+
+    Standardised, x − μ is multiplied with 1/√(σ² + ε), and so is the rounding error of μ: that is no more than a few ulp of
+    x, but over few and nearly equal values it is all that there is. The others compute with float64 sums.
+    """
+    return max(1.0, 1 / np.sqrt(var.min(initial=np.inf) + eps)) if isinstance(backend, Simulated) else 1.0
 
 
 def definition(x, weight, bias, eps):
@@ -80,10 +90,12 @@ def definition(x, weight, bias, eps):
 def test_forward_is_the_definition(backend, batch, eps):
     x, _, weight, bias = batch
     got, expected = backend.batch_norm(x, weight, bias, eps), definition(x, weight, bias, eps)
-    assert [a.dtype for a in got] == [x.dtype, np.float64, np.float64]
-    for a, b in zip(got, expected):
+    statistics = x.dtype if isinstance(backend, Simulated) else np.dtype(np.float64)
+    assert [a.dtype for a in got] == [x.dtype, statistics, statistics]
+    rounding = [amplification(backend, expected[2], eps), 1, 1]
+    for a, b, more in zip(got, expected, rounding):
         assert a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol=TOLERANCE[str(x.dtype)], atol=TOLERANCE[str(x.dtype)])
+        np.testing.assert_allclose(a, b, rtol=more * TOLERANCE[str(x.dtype)], atol=more * TOLERANCE[str(x.dtype)])
 
 
 @BACKENDS
@@ -135,8 +147,8 @@ def test_forward_and_backward_are_pytorchs(backend, batch, eps):
     expected += torch.autograd.grad(theirs, leaves, torch.from_numpy(np.array(grad, order="C")))
 
     # Over few and nearly equal values 1/σ is large, and multiplies every rounding error.
-    amplification = 1 / np.sqrt(var.min() + eps)
-    tolerance = TOLERANCE[str(dtype)] * max(1.0, amplification**2)
+    one_over_sigma = 1 / np.sqrt(var.min() + eps)
+    tolerance = TOLERANCE[str(dtype)] * max(1.0, one_over_sigma**2)
     for ours, b in zip((y, mean, var, grad_x, grad_weight, grad_bias), expected):
         np.testing.assert_allclose(ours, b.numpy(), rtol=tolerance, atol=tolerance)
 
@@ -216,7 +228,7 @@ def test_scale_and_shift_is_its_formula_with_leaky_relu_behind_it(backend, batch
     np.testing.assert_array_equal(backend.scale_and_shift(x, scale, shift, slope), backend.leaky_relu(y, slope))
 
 
-@BACKENDS
+@EVERYWHERE
 def test_the_relu_of_what_scale_and_shift_send_to_minus_infinity_is_0(backend):
     x = np.array([[-np.inf, np.inf, np.nan, 1.0]])
     assert str(backend.scale_and_shift(x, np.ones(4), np.zeros(4), 0.0)[0].tolist()) == "[0.0, inf, nan, 1.0]"
@@ -240,7 +252,7 @@ def test_the_number_of_threads_changes_nothing(layout, shape, monkeypatch):
             np.testing.assert_array_equal(a, b)
 
 
-@BACKENDS
+@EVERYWHERE
 def test_nan_and_infinity_stay_in_their_channel(backend):
     for bad in (np.nan, np.inf):
         for layout in ("channels-first", "channels-last"):
@@ -253,7 +265,7 @@ def test_nan_and_infinity_stay_in_their_channel(backend):
             assert np.isfinite(y[:, ::2]).all()
 
 
-@BACKENDS
+@EVERYWHERE
 def test_of_an_empty_batch(backend):
     x = np.empty((0, 3, 2, 2), np.float32)
     y, mean, var = backend.batch_norm(x, np.ones(3, np.float32), None, 1e-5)
@@ -323,3 +335,80 @@ def test_both_files_have_the_same_routines():
     for name, function in ours.items():
         assert inspect.signature(function) == inspect.signature(theirs[name]), name
         assert re.findall("``(.+?)``", function.__doc__) == re.findall("``(.+?)``", theirs[name].__doc__), name
+
+
+# --- the kernels of CUDA ----------------------------------------------------------------------------------------------
+
+FEW, EPS, SLOPE = batches(axes=2), st.sampled_from([1e-5, 0.1, 0.8]), st.sampled_from([0, 0.2, 1, 3])
+test_forward_in_the_simulator = simulated(test_forward_is_the_definition, 50, batch=FEW, eps=EPS)
+test_backward_in_the_simulator = simulated(
+    test_backward_is_the_derivative_of_the_definition, 37, batch=batches(min_batch=1, axes=2)
+)
+test_pytorch_in_the_simulator = simulated(
+    test_forward_and_backward_are_pytorchs, 37, batch=batches(min_count=2, axes=2), eps=EPS
+)
+test_leaky_relu_in_the_simulator = simulated(
+    test_leaky_relu_in_the_same_pass_is_leaky_relu_afterwards_bit_for_bit, 30, batch=FEW, slope=SLOPE
+)
+test_scale_and_shift_in_the_simulator = simulated(
+    test_scale_and_shift_is_its_formula_with_leaky_relu_behind_it, 30, batch=FEW, slope=SLOPE
+)
+test_manners_in_the_simulator = simulated(test_inputs_stay_as_they_are_and_outputs_are_fresh, 25, batch=FEW)
+test_sums_in_the_simulator = simulated(test_sums_of_channels, 37, batch=FEW)
+
+
+@pytest.fixture
+def as_many_slices_as_on_a_gpu(monkeypatch):
+    """A block for every eight rows of its threads; in the simulator fewer do."""
+    monkeypatch.setattr(inspect.getmodule(cuda.batch_norm), "SLICES", 64)
+
+
+@IN_SIMULATOR
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+def test_cuda_in_float32_far_from_zero_keeps_its_digits(backend, layout, as_many_slices_as_on_a_gpu):
+    """Mean 10⁴, deviation 1. In float32 Σx²/m − μ² would be wrong by 100 % and more.
+
+    A float32 near 10⁴ has 2⁻¹⁰ for its last place, and the mean is rounded to it each time that two are put together. Four
+    such steps are allowed; y is off by as much as the mean, since σ is 1, and σ² by 2·δ times the error of δ = μ₂ − μ₁.
+    """
+    ulp = 2**-10
+    x = lay_out((np.random.default_rng(0).standard_normal((6, 3, 7, 5)) + 1e4).astype(np.float32), layout)
+    y, mean, var = backend.batch_norm(x, None, None, 1e-5)
+    true_y, true_mean, true_var = definition(x, None, None, 1e-5)
+    np.testing.assert_allclose(mean, true_mean, rtol=0, atol=4 * ulp)
+    np.testing.assert_allclose(var, true_var, rtol=1e-3)
+    np.testing.assert_allclose(y, true_y, rtol=0, atol=6 * ulp)
+
+    # The gradients inherit the error of x̂: ∂γ = Σ g·x̂ once for each of its terms.
+    grad = np.random.default_rng(1).standard_normal(x.shape).astype(np.float32)
+    ours = backend.batch_norm_backward(grad, x, None, None, mean, var, 1e-5)
+    exact = reference.batch_norm_backward(*(a.astype(float) for a in (grad, x)), None, None, true_mean, true_var, 1e-5)
+    for a, b, allowed in zip(ours, exact, (4 * ulp, 4 * ulp * np.abs(grad).sum() / 3, 1e-4)):
+        np.testing.assert_allclose(a, b, rtol=0, atol=allowed)
+
+
+@IN_SIMULATOR
+@pytest.mark.parametrize("layout", ["channels-first", "channels-last"])
+def test_on_cuda_a_first_value_far_from_the_others_costs_few_digits(backend, layout):
+    """Each thread takes differences from the first value that it sees; see the same test for the others, above."""
+    x = np.random.default_rng(0).standard_normal((6, 3, 5, 5))
+    x[0, :, 0, 0] = 1e9
+    got = backend.batch_norm(lay_out(x, layout), None, None, 1e-5)
+    for a, b in zip(got, definition(x, None, None, 1e-5)):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+
+
+@IN_SIMULATOR
+@pytest.mark.parametrize("shape", [(40, 1), (70, 2, 3), (3, 37, 2), (300, 3), (5, 3, 13, 7)])
+def test_rows_are_cut_for_many_blocks_and_channels_for_many_threads(backend, shape, as_many_slices_as_on_a_gpu):
+    """More rows than one block takes, channels that fill no block, slices of which the last is short, or empty."""
+    rng = np.random.default_rng(0)
+    x, grad = (rng.standard_normal(shape).astype(np.float32) for _ in "xg")
+    weight, bias = rng.standard_normal((2, shape[1])).astype(np.float32)
+    y, mean, var = backend.batch_norm(x, weight, bias, 1e-5, 0.2)
+    gradients = backend.batch_norm_backward(grad, x, weight, bias, mean, var, 1e-5, 0.2)
+    expected = [*reference.batch_norm(x, weight, bias, 1e-5, 0.2)]
+    expected += reference.batch_norm_backward(grad, x, weight, bias, *expected[1:], 1e-5, 0.2)
+    for a, b in zip((y, mean, var, *gradients), expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(backend.channel_sum(x), x.sum((0, *range(2, x.ndim))), rtol=1e-5, atol=1e-4)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parity import drawn, lay_out_read_only
+from simulator import EVERYWHERE, IN_SIMULATOR, simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import optim as cpu_optim
@@ -53,10 +54,11 @@ def step(backend, name, arrays, **numbers):
     return getattr(backend, name)(*arrays, *[known[n] for n in names])
 
 
+@pytest.mark.parametrize("backend", [cpu], ids=["cpu"])
 @EVERY_CASE
 @drawn(40)
 @given(data=st.data())
-def test_the_compiled_step_is_that_of_numpy(name, averages, data):
+def test_the_compiled_step_is_that_of_numpy(backend, name, averages, data):
     dtype, layout = data.draw(st.sampled_from(list(ULPS))), data.draw(st.sampled_from(LAYOUTS))
     shape = tuple(data.draw(st.lists(st.integers(0, 5), max_size=3)))
     numbers = {
@@ -70,7 +72,7 @@ def test_the_compiled_step_is_that_of_numpy(name, averages, data):
     ours[1] = lay_out_read_only(ours[1], layout)
     theirs = [None if a is None else a.copy() for a in ours]
     before = ours[1].copy()
-    assert step(cpu, name, ours, **numbers) is None
+    assert step(backend, name, ours, **numbers) is None
     assert step(reference, name, theirs, **numbers) is None
     np.testing.assert_array_equal(ours[1], before)
     for a, b in zip(ours, theirs):
@@ -79,7 +81,29 @@ def test_the_compiled_step_is_that_of_numpy(name, averages, data):
             np.testing.assert_allclose(a, b, rtol=ULPS[dtype], atol=ULPS[dtype])
 
 
-@pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
+test_the_step_in_the_simulator = EVERY_CASE(simulated(test_the_compiled_step_is_that_of_numpy, 20, data=st.data()))
+
+
+@EVERY_CASE
+@IN_SIMULATOR
+def test_parameters_behind_each_other_in_one_buffer_take_the_same_steps(backend, name, averages):
+    """The whole network in one call, where each of its parameters is a piece of the buffer; to the last bit."""
+    rng = np.random.default_rng(0)
+    shapes = [(3, 2, 2), (1,), (5,), (2, 7)]
+    one_by_one = [arrays_for(averages, shape, "float32", rng) for shape in shapes]
+    together = [
+        None if arrays[0] is None else np.concatenate([a.reshape(-1) for a in arrays]) for arrays in zip(*one_by_one)
+    ]
+    for t in (1, 2, 3):
+        step(backend, name, together, step=t, weight_decay=0.01)
+        for arrays in one_by_one:
+            step(backend, name, arrays, step=t, weight_decay=0.01)
+    for whole, parts in zip(together, zip(*one_by_one)):
+        if whole is not None:
+            np.testing.assert_array_equal(whole, np.concatenate([a.reshape(-1) for a in parts]))
+
+
+@EVERYWHERE
 def test_adam_is_algorithm_1_of_the_paper_one_number_at_a_time(backend):
     theta, m, v = 1.0, 0.0, 0.0
     arrays = [np.array([theta]), np.array([0.0]), np.zeros(1), np.zeros(1)]
@@ -113,7 +137,7 @@ def test_only_long_parameters_are_shared(monkeypatch):
     assert asked[0] < threads.WORTH_SHARING < asked[1]
 
 
-@pytest.mark.parametrize("backend", [reference, cpu], ids=["reference", "cpu"])
+@EVERYWHERE
 def test_an_infinite_weight_without_decay_is_no_nan(backend):
     """0·∞ would be one."""
     for name, averages in CASES:
@@ -124,11 +148,12 @@ def test_an_infinite_weight_without_decay_is_no_nan(backend):
 
 
 @pytest.mark.parametrize("name", ROUTINES)
-def test_numbers_may_be_integers(name):
+@EVERYWHERE
+def test_numbers_may_be_integers(backend, name):
     """A user may set `group["lr"] = 1`; the loops are compiled for floats."""
     ours, theirs = (arrays_for(ROUTINES[name][0][0], 5, "float32", np.random.default_rng(0)) for _ in "ab")
     numbers = {"lr": 1, "weight_decay": 1, "momentum": 0, "betas": (0, 0)}
-    step(cpu, name, ours, **numbers)
+    step(backend, name, ours, **numbers)
     step(reference, name, theirs, **numbers)
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5, atol=1e-5)
 

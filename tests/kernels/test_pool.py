@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from simulator import simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import pool as cpu_pool
@@ -45,15 +46,19 @@ def lay_out(a, layout):
 
 
 @st.composite
-def poolings(draw, every_window_holds_a_pixel):
-    """x and the geometry. Few different values, so that ties are common, and NaN and −∞ among them."""
+def poolings(draw, every_window_holds_a_pixel, most=4):
+    """x and the geometry. Few different values, so that ties are common, and NaN and −∞ among them.
+
+    There are at most so many channels, and pixels beyond the first window.
+    """
     pair = lambda low, high: st.tuples(st.integers(low, high), st.integers(low, high))  # noqa: E731
-    kernel_size, stride, dilation, beyond = draw(pair(1, 4)), draw(pair(1, 4)), draw(pair(1, 3)), draw(pair(0, 5))
+    kernel_size, stride, dilation = draw(pair(1, 4)), draw(pair(1, 4)), draw(pair(1, 3))
+    beyond = draw(pair(0, most + 1))
     padding = tuple(draw(st.integers(0, k // 2)) for k in kernel_size)
     smallest = [d * (k - 1) + 1 for k, d in zip(kernel_size, dilation)]
     if not every_window_holds_a_pixel:
         smallest = [max(1, n - 2 * p) for n, p in zip(smallest, padding)]
-    shape = (draw(st.integers(0, 3)), draw(st.integers(1, 4)), *(n + b for n, b in zip(smallest, beyond)))
+    shape = (draw(st.integers(0, 3)), draw(st.integers(1, most)), *(n + b for n, b in zip(smallest, beyond)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     values = draw(st.sampled_from([[-1, 0, 1], [-np.inf, 0, 1], [-np.inf], [np.nan, 0, 1, 2], [np.nan, -np.inf]]))
     x = rng.choice(values, shape).astype(draw(st.sampled_from(["float32", "float64"])))
@@ -114,7 +119,7 @@ def test_the_maximum_and_its_gradient_are_pytorchs(torch, backend, pooling):
     np.testing.assert_array_equal(index, expected[1].numpy())
 
     grad = np.random.default_rng(0).standard_normal(y.shape).astype(x.dtype)
-    grad_x = backend.max_pool2d_backward(grad, index, x.shape[2:])
+    grad_x = backend.max_pool2d_backward(grad, index, x.shape[2:], *geometry)
     assert grad_x.dtype == x.dtype
     (expected,) = torch.autograd.grad(expected[0], theirs, torch.from_numpy(grad))
     np.testing.assert_allclose(grad_x, expected.numpy(), rtol=0, atol=1e-5)
@@ -147,7 +152,7 @@ def test_inputs_stay_as_they_are_and_outputs_are_fresh(backend, pooling):
     x, kernel_size, stride, padding, _ = pooling
     y, index = backend.max_pool2d(*pooling)
     before = [a.copy() for a in (x, y, index)]
-    results = [*backend.max_pool2d(*pooling), backend.max_pool2d_backward(y, index, x.shape[2:])]
+    results = [*backend.max_pool2d(*pooling), backend.max_pool2d_backward(y, index, x.shape[2:], *pooling[1:])]
     sums = backend.sum_pool2d(x, kernel_size, stride, padding)
     results += [sums, backend.sum_pool2d_backward(sums, x.shape[2:], kernel_size, stride, padding)]
     for a, b in zip((x, y, index), before):
@@ -155,6 +160,17 @@ def test_inputs_stay_as_they_are_and_outputs_are_fresh(backend, pooling):
     for result in results:
         assert result.flags.writeable
         assert not any(np.shares_memory(result, a) for a in (x, y, index))
+
+
+ANY, ALL_HOLD_A_PIXEL = (poolings(every_window_holds_a_pixel=always, most=3) for always in (False, True))
+test_maximum_in_the_simulator = simulated(test_the_maximum_is_the_definition, 50, pooling=ANY)
+test_pytorch_in_the_simulator = simulated(test_the_maximum_and_its_gradient_are_pytorchs, 50, pooling=ALL_HOLD_A_PIXEL)
+test_sum_in_the_simulator = simulated(
+    test_the_sum_is_the_definition_and_its_gradient_its_adjoint, 50, pooling=ANY, seed=st.integers(0, 99)
+)
+test_manners_in_the_simulator = simulated(
+    test_inputs_stay_as_they_are_and_outputs_are_fresh, 25, pooling=ALL_HOLD_A_PIXEL
+)
 
 
 def test_the_number_of_threads_changes_nothing(monkeypatch):
@@ -166,7 +182,10 @@ def test_the_number_of_threads_changes_nothing(monkeypatch):
         monkeypatch.setattr(threads, "_threads", n)
         y, index = cpu.max_pool2d(x, *geometry, (1, 1))
         sums = cpu.sum_pool2d(x, *geometry)
-        gradients = cpu.max_pool2d_backward(y, index, (9, 8)), cpu.sum_pool2d_backward(sums, (9, 8), *geometry)
+        gradients = [
+            cpu.max_pool2d_backward(y, index, (9, 8), *geometry, (1, 1)),
+            cpu.sum_pool2d_backward(sums, (9, 8), *geometry),
+        ]
         results.append([y, index, sums, *gradients])
     for result in results[1:]:
         for a, b in zip(result, results[0], strict=True):

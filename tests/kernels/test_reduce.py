@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from parity import drawn, lay_out_read_only
+from simulator import EVERYWHERE, simulated
 
 from minigan.kernels import cpu, reference
 from minigan.kernels.cpu import reduce as cpu_reduce
@@ -18,9 +19,9 @@ LAYOUTS = ["C", "Fortran", "channels-last", "reversed", "every second", "repeate
 
 
 @st.composite
-def reductions(draw):
+def reductions(draw, longest=cpu_reduce.SHORT + 3):
     """x of few different values, so that ties are common, and sorted axes, of which one may be long."""
-    sizes = st.sampled_from([1, 2, 3, 5, cpu_reduce.SHORT + 3])
+    sizes = st.sampled_from([1, 2, 3, 5, longest])
     shape = tuple(draw(st.lists(sizes, min_size=0, max_size=3)))
     axes = tuple(sorted(draw(st.sets(st.integers(0, len(shape) - 1)) if shape else st.just(set()))))
     values = draw(st.sampled_from([[-1, 0, 1], [-np.inf, 0, np.inf], [-np.inf], [np.nan, 0, 1]]))
@@ -54,7 +55,10 @@ def test_is_the_definition(backend, reduction):
     np.testing.assert_array_equal(x, before)
 
 
-@BACKENDS
+test_in_the_simulator = simulated(test_is_the_definition, 80, reduction=reductions(longest=11))
+
+
+@EVERYWHERE
 def test_nothing_is_reduced_to_nothing(backend):
     x = np.zeros((0, 3, 2), np.float32)
     y = backend.amax(x, (1,))
