@@ -430,8 +430,11 @@ def _scale_factors(scale_factor: Any) -> tuple[float, ...]:
 
 
 def _repeat(x: Tensor, vertical: int, horizontal: int) -> Tensor:
-    """Every pixel as a block of `vertical × horizontal`; its adjoint adds up the blocks."""
+    """Every pixel as a block of `vertical × horizontal`: spread over windows that tile the picture."""
     n, c, h, w = x.shape
+    if x.is_floating_point():
+        block = (vertical, horizontal)
+        return Spread(Geometry(block, block, (0, 0), (1, 1), 1), (h * vertical, w * horizontal))(x)
     blocks = broadcast_to(reshape(x, n, c, h, 1, w, 1), (n, c, h, vertical, w, horizontal))
     return reshape(blocks, n, c, h * vertical, w * horizontal)
 
