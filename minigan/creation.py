@@ -39,6 +39,7 @@ def tensor(data: Any, dtype: Any = None, device: str | None = None, requires_gra
     Tensor([[1., 2.],
             [3., 4.]])
     """
+    data = data.data if isinstance(data, Tensor) else data
     if backend.is_array(data):
         array = data.copy() if dtype is None else data.astype(dtype)
     else:

@@ -68,6 +68,7 @@ def test_what_makes_tensors_makes_them_on_the_device():
         mg.randperm(2, device="cudasim"),
         mg.tensor([1.0, 2.0], device="cudasim"),
         mg.tensor(mg.ones(2, device="cudasim").data),
+        mg.tensor(mg.ones(2, device="cudasim")),
     ]
     x = made[0]
     made += [mg.zeros_like(x), mg.ones_like(x), mg.full_like(x, 3), mg.randn_like(x), mg.rand_like(x)]
