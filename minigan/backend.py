@@ -303,7 +303,7 @@ def _load_simulator() -> None:
 def _import_numba_cuda(simulated: bool) -> Any:
     """`numba.cuda`, which asks Numba's configuration when it is imported whether it is to be simulated."""
     if simulated and "numba.cuda" not in sys.modules:
-        importlib.import_module("numba.core.config").ENABLE_CUDASIM = 1
+        vars(importlib.import_module("numba.core.config"))["ENABLE_CUDASIM"] = 1
     return importlib.import_module("numba.cuda")
 
 
