@@ -27,10 +27,10 @@ def load_generator(run: str | Path) -> mg.nn.Module:
 
 
 def draw(G: mg.nn.Module, n: int, seed: int = 0) -> np.ndarray:
-    """`n` pictures (n, 1, 28, 28)."""
-    z = mg.randn(n, LATENT, generator=np.random.default_rng(seed))
+    """`n` pictures (n, 1, 28, 28), drawn where the generator is."""
+    z = mg.randn(n, LATENT, generator=mg.Generator(seed), device=next(G.parameters()).device)
     with mg.no_grad():
-        return np.concatenate([G(part).numpy() for part in z.split(500)])
+        return np.concatenate([G(part).cpu().numpy() for part in z.split(500)])
 
 
 def main(argv: list[str] | None = None) -> dict[str, object]:
@@ -38,9 +38,15 @@ def main(argv: list[str] | None = None) -> dict[str, object]:
     parser.add_argument("gan", help="the run folder of dcgan_mnist.py")
     parser.add_argument("classifier", help="the run folder of classify_mnist.py")
     parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--device", choices=mg.backend.DEVICES, default="cpu", help="where to compute (default: cpu)")
     options = parser.parse_args(argv)
+    try:
+        mg.backend.check_device(options.device)
+    except mg.backend.DeviceError as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
 
-    probabilities = predict(load_lenet(options.classifier), draw(load_generator(options.gan), options.samples)).numpy()
+    G = load_generator(options.gan).to(options.device)
+    probabilities = predict(load_lenet(options.classifier).to(options.device), draw(G, options.samples)).numpy()
     counts = np.bincount(probabilities.argmax(1), minlength=10)
     share = counts / counts.sum()
     entropy = float(-(share[share > 0] * np.log(share[share > 0])).sum())

@@ -79,6 +79,10 @@ class Generator:
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
+        if set(state) != {"key", "counter", "host"}:
+            raise ValueError(
+                f"Generator.state: expected key, counter and host, as another state has; got {list(state)}"
+            )
         self._key, self._counter = int(state["key"]), int(state["counter"])
         self._host.bit_generator.state = state["host"]
 

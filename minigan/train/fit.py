@@ -139,7 +139,13 @@ def restore(run: RunFolder, state: Mapping[str, Stateful]) -> int:
             part.load_state_dict(parts[name])
         except ValueError as error:
             raise RunError(f"{run.checkpoint_path}: {name} is not the one of this program: {error}") from error
-    set_rng_state(meta["rng"])
+    try:
+        set_rng_state(meta["rng"])
+    except ValueError:
+        raise RunError(
+            f"{run.checkpoint_path}: its random numbers are those of an earlier version of minigan, which this one cannot "
+            f"go on with; begin the run anew"
+        ) from None
     run.truncate_metrics(meta["step"])
     return int(meta["step"])
 
