@@ -1,4 +1,4 @@
-"""The original GAN's losses, of logits. Imports functional.
+"""The original GAN's losses, of logits. Imports functional and the checks of outputs.
 
 The game is `min_G max_D  E_x log D(x) + E_z log(1 − D(G(z)))` (Goodfellow et al. 2014, eq. 1), with D = σ(logit). At its
 equilibrium D is ½ everywhere, so D's loss is 2 log 2 = 1.386 and G's (non-saturating) is log 2 = 0.693.
@@ -7,6 +7,7 @@ equilibrium D is ½ everywhere, so D's loss is 2 log 2 = 1.386 and G's (non-satu
 from __future__ import annotations
 
 from minigan.functional import binary_cross_entropy_with_logits
+from minigan.losses.outputs import check_outputs
 from minigan.tensor import Tensor
 
 
@@ -21,6 +22,11 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_target: fl
         0.9 is one-sided label smoothing (Salimans et al. 2016, §3.4): it keeps D from growing certain, and leaves the
         target of generated samples at 0, because otherwise D's optimum would be drawn towards where G is now.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If the logits are no Tensors, are not floating, or are empty.
+
     Examples
     --------
     A discriminator that cannot tell:
@@ -29,6 +35,7 @@ def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, real_target: fl
     >>> discriminator_loss(mg.zeros(4), mg.zeros(4))  # 2 log 2
     Tensor(1.3863)
     """
+    check_outputs("discriminator_loss", real_logits=real_logits, fake_logits=fake_logits)
     real = binary_cross_entropy_with_logits(real_logits, real_target)
     fake = binary_cross_entropy_with_logits(fake_logits, 0.0)
     return real + fake
@@ -43,9 +50,18 @@ def nonsaturating_generator_loss(fake_logits: Tensor) -> Tensor:
     >>> nonsaturating_generator_loss(mg.zeros(4))  # log 2
     Tensor(0.6931)
     """
+    check_outputs("nonsaturating_generator_loss", fake_logits=fake_logits)
     return binary_cross_entropy_with_logits(fake_logits, 1.0)
 
 
 def saturating_generator_loss(fake_logits: Tensor) -> Tensor:
-    """`E log(1 − D(G(z)))`, the minimax loss itself: its gradient vanishes where D is sure, just when G needs it."""
+    """`E log(1 − D(G(z)))`, the minimax loss itself: its gradient vanishes where D is sure, just when G needs it.
+
+    Examples
+    --------
+    >>> import minigan as mg
+    >>> saturating_generator_loss(mg.zeros(4))  # −log 2
+    Tensor(-0.6931)
+    """
+    check_outputs("saturating_generator_loss", fake_logits=fake_logits)
     return -binary_cross_entropy_with_logits(fake_logits, 0.0)

@@ -282,15 +282,13 @@ class Exp(Function):
 
 
 class Expm1(Function):
-    """y = eˣ − 1, exact near 0;   x̄ = ȳ·(y + 1)."""
-
-    keeps_output = True
+    """y = eˣ − 1, exact near 0;   x̄ = ȳ·eˣ, which y + 1 would round to 0 where y is close to −1."""
 
     def forward(self, x: Array) -> Array:
         return np.expm1(x)
 
     def backward(self, grad: Tensor) -> tuple[Tensor]:
-        return (grad * (self.output() + 1),)
+        return (grad * exp(self.inputs[0]),)
 
 
 class Log(Function):

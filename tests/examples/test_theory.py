@@ -6,15 +6,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import minigan as mg
+
 FOLDER = Path(__file__).parents[2] / "examples" / "theory"
 
 
-def run(name, tmp_path):
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small networks on a machine that may be busy: two threads would wait for each other."""
+    before = mg.get_num_threads()
+    mg.set_num_threads(1)
+    yield
+    mg.set_num_threads(before)
+
+
+def run(name, tmp_path, *arguments):
     """The example and its numbers; it draws its picture."""
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found = module.main(["--out", str(tmp_path / "picture.png")])
+    found = module.main(["--out", str(tmp_path / "picture.png"), *arguments])
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     return module, found
 
@@ -51,3 +62,13 @@ def test_the_saturating_gradient_vanishes_and_the_others_do_not(tmp_path):
     assert np.median(np.abs(last["saturating"])) < 1e-3
     assert np.median(last["non-saturating"]) > 3
     assert np.median(last["Wasserstein"]) == pytest.approx(1, abs=0.15)
+
+
+def test_a_generator_holds_one_mode_and_hops_to_the_next(tmp_path):
+    """Metz et al. 2017, §3.1 and figure 2: never more than few of the eight modes at once, and most of them in turn."""
+    _, found = run("mode_hopping", tmp_path, "--steps", "2500")
+    assert (tmp_path / "picture.gif").read_bytes().startswith(b"GIF")
+    assert found["count"].max() <= 3
+    assert found["count"][found["caught"]].mean() < 1.5
+    assert len(set(found["first"][found["caught"]].tolist())) >= 6
+    assert found["hops"] >= 10

@@ -633,3 +633,9 @@ def test_the_operators_of_truth_values_refuse_numbers(symbol, compute):
     assert compute(mg.tensor([True, False])).dtype == np.bool_
     with pytest.raises(TypeError, match=rf"^{re.escape(symbol)}: expected bool tensors, got int64.*compare first"):
         compute(mg.tensor([1, 2]))
+
+
+def test_the_gradient_of_expm1_keeps_its_digits_far_below_zero():
+    x = mg.tensor([-30.0, -1.0, 0.0], requires_grad=True)
+    mg.expm1(x).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), np.exp([-30.0, -1.0, 0.0]), rtol=1e-6)
