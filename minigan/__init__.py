@@ -8,7 +8,7 @@ Tensor([2., 4., 6.])
 
 The files, in the order in which they build on each other: machine (processor and threads), backend (arrays and kernels),
 modes and values, tensor (the engine), ops (the primitives), generator and creation, functional, init, nn, optim, check,
-losses, data, viz, train.
+losses, data, metrics, viz, train.
 """
 
 import importlib
@@ -151,7 +151,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`mg.data`, `mg.losses`, `mg.train` and `mg.viz`, imported when they are first named."""
-    if name in ("data", "losses", "train", "viz"):
+    """`mg.data`, `mg.losses`, `mg.metrics`, `mg.train` and `mg.viz`, imported when they are first named."""
+    if name in ("data", "losses", "metrics", "train", "viz"):
         return importlib.import_module(f"minigan.{name}")
     raise AttributeError(f"module 'minigan' has no attribute {name!r}")
