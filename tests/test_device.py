@@ -117,7 +117,11 @@ def test_operands_must_be_on_one_device_but_for_numbers():
 
 def test_a_number_of_the_host_gets_its_gradient_on_the_host():
     scale = mg.tensor(3.0, requires_grad=True)
-    (mg.ones(4, device="cudasim") * scale).sum().backward()
+    loss = (mg.ones(4, device="cudasim") * scale).sum()
+    assert (
+        (loss * 10).device == (1 + loss).device == loss.mean().device == "cudasim"
+    )  # a loss does not come to the host
+    loss.backward()
     assert (scale.grad.device, scale.grad.item()) == ("cpu", 4)
 
 

@@ -27,6 +27,8 @@ from minigan.nn.loss import (
     NLLLoss,
     SmoothL1Loss,
 )
+from minigan.nn.minibatch import MinibatchDiscrimination, MinibatchStdDev
 from minigan.nn.module import Buffer, Module, ModuleList, Parameter, Sequential, frozen
 from minigan.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm2d, LayerNorm
 from minigan.nn.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, PixelShuffle, Upsample
+from minigan.nn.spectral_norm import SpectralNorm, spectral_norm

@@ -47,13 +47,19 @@ def operands(operation: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     if a.dtype != b.dtype:
         dtype = result_type(a, b)
         a, b = cast(a, dtype), cast(b, dtype)
-    if type(a._data) is not type(b._data):  # a number to be differentiated goes where the other is; others go along
-        a, b = (x.to(y.device) if x.requires_grad and x.ndim == 0 else x for x, y in ((a, b), (b, a)))
+    if type(a._data) is not type(
+        b._data
+    ):  # a number of the host goes along, but one to be differentiated has to be moved
+        a, b = (x.to(y.device) if _waits_on_host(x) else x for x, y in ((a, b), (b, a)))
     if a.shape != b.shape:
         for m, n in zip(reversed(a.shape), reversed(b.shape)):
             if m != n and m != 1 and n != 1:
                 raise ValueError(f"{operation}: shapes {a.shape} and {b.shape} do not broadcast together")
     return a, b
+
+
+def _waits_on_host(x: Tensor) -> bool:
+    return x.requires_grad and x.ndim == 0 and x.device == "cpu"
 
 
 def floating(x: Any) -> Tensor:
