@@ -64,7 +64,7 @@ def kernels(array: Array = None) -> ModuleType:
 
     Without an array, those in use on the CPU.
     """
-    name = _chosen if array is None or type(array) is np.ndarray else "cuda"
+    name = _chosen if type(array) is np.ndarray or array is None else "cuda"
     module = _loaded.get(name)
     if module is None:
         if name != "cuda":

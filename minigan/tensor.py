@@ -97,9 +97,7 @@ class Function:
             if self.inputs:
                 raise RuntimeError(f"{self.name}: a Function is one node of the graph; make a new one for each call")
             self.inputs, self.tracked, self.versions = inputs, tracked, tuple([x._version for x in inputs])
-            self.age = next(_clock)
-            if self.keeps_output:
-                self.result = out._data
+            self.age, self.result = next(_clock), out._data if self.keeps_output else None
             out.requires_grad, out.grad_fn = True, self
         return out
 

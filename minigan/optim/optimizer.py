@@ -165,6 +165,7 @@ class Optimizer:
                     f"{self.name}: {p.name or 'a parameter'} is on the device {p.device!r}, but its moments were made on "
                     f"{device_of(moment)!r}; move a network before its optimiser is made"
                 )
+            break  # all were made together
 
     # ---- saving and loading
 
