@@ -97,7 +97,8 @@ class Function:
             if self.inputs:
                 raise RuntimeError(f"{self.name}: a Function is one node of the graph; make a new one for each call")
             self.inputs, self.tracked, self.versions = inputs, tracked, tuple([x._version for x in inputs])
-            self.age, self.result = next(_clock), out._data if self.keeps_output else None
+            self.age = next(_clock)
+            self.result = out._data if self.keeps_output else self.result
             out.requires_grad, out.grad_fn = True, self
         return out
 
