@@ -22,6 +22,7 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
+import numpy.ma  # it reads the docstring of np.empty, which is replaced below
 import pytest
 from hypothesis import HealthCheck, given, settings
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simulator
 
 import minigan as mg
 from minigan import backend, init, nn, optim
@@ -21,6 +22,13 @@ from minigan.simulated import SimulatedArray
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed")
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def taking_turns():
+    """Numba's own scheduler lets threads wait for milliseconds at each barrier."""
+    with simulator.taking_turns(watching=False):
+        yield
 
 
 def normal(*shape, seed=0, dtype="float64"):
@@ -373,7 +381,8 @@ def test_every_function_that_the_engine_asks_of_numpy_is_in_cupy(monkeypatch):
     through = SimulatedArray.__array_function__
 
     def note(self, function, types, args, kwargs):
-        asked.add(f"{function.__module__}.{function.__name__}".removeprefix("numpy."))
+        if function is not simulator.spoiled:  # which stands for np.empty here
+            asked.add(f"{function.__module__}.{function.__name__}".removeprefix("numpy."))
         return through(self, function, types, args, kwargs)
 
     monkeypatch.setattr(SimulatedArray, "__array_function__", note)

@@ -72,3 +72,13 @@ def test_a_generator_holds_one_mode_and_hops_to_the_next(tmp_path):
     assert found["count"][found["caught"]].mean() < 1.5
     assert len(set(found["first"][found["caught"]].tolist())) >= 6
     assert found["hops"] >= 10
+
+
+def test_an_f_gan_finds_the_best_gaussian_and_its_divergence(tmp_path):
+    """Nowozin et al. 2016: the bound is reached, from below; KL wants a wider Gaussian than reverse KL."""
+    module, found = run("f_gan_bounds", tmp_path, "--divergences", "reverse-kl,kl", "--steps", "900")
+    for name, ((mu, sigma, least), (m, s, bound)) in found.items():
+        assert (m, s) == (pytest.approx(mu, abs=0.08), pytest.approx(sigma, abs=0.08)), name
+        assert bound == pytest.approx(module.exact(name, m, s), abs=0.015), name
+        assert bound < least + 0.005, name
+    assert found["kl"][0][1] > found["reverse-kl"][0][1] + 0.05
