@@ -4,7 +4,7 @@ A generator x = μ + σz, which can draw only Gaussians, is to imitate a mixture
 depends on what is measured: Pearson's χ² and KL punish data where there are no samples, and want a wide one; reverse KL
 punishes samples where there are no data, and wants a narrow one; the others lie between. An f-GAN (Nowozin et al. 2016, who
 have such a table) finds each fit from samples alone: its discriminator's objective is a lower bound of the divergence, and
-reaches it when the discriminator is best. Beside it stand the divergence itself, by quadrature, and the best Gaussian there is.
+reaches it when the discriminator is best. Beside it stand the divergence itself, by quadrature, and the best Gaussian.
 
 Neyman's χ², `--divergences neyman`, is left out: it weighs the samples where there are hardly any data so heavily that what
 one learns from a thousand of them does not settle.
