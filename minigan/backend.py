@@ -243,12 +243,6 @@ def together(operation: str, arrays: list[Array]) -> list[Array]:
     ]  # NumPy's scalars turn into arrays
 
 
-def synchronize() -> None:
-    """Wait until the GPU has done all that it was given: for whoever measures time."""
-    if "cuda" in _ready:
-        _cupy().cuda.get_current_stream().synchronize()
-
-
 def allow_tf32(allowed: bool = True) -> None:
     """Let products of float32 matrices on a GPU round their factors to TF32, with 10 bits of mantissa in place of 23.
 

@@ -1,4 +1,4 @@
-"""Convolution, its two adjoints, and the unfold/fold pair on a GPU. Imports NumPy, layout, launch and matmul.
+"""Convolution, its two adjoints, and the unfold/fold pair on a GPU. Imports NumPy, layout and launch.
 
 Everything walks over the index set that `kernels/reference/conv.py` explains: the output pixel (u, v) and the tap (i, j) of
 the kernel meet at the input pixel

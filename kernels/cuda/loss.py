@@ -1,4 +1,4 @@
-"""Loss heads and their gradients on a GPU. Imports launch and layout.
+"""Loss heads and their gradients on a GPU. Imports NumPy, layout and launch.
 
 A batch has about a hundred logits, so a loss costs what its launches cost. Written in array operations a binary
 cross-entropy is ten kernels; here it is one. Where the losses are added up, one block does it all, for a block can wait

@@ -47,9 +47,8 @@ def operands(operation: str, a: Any, b: Any) -> tuple[Tensor, Tensor]:
     if a.dtype != b.dtype:
         dtype = result_type(a, b)
         a, b = cast(a, dtype), cast(b, dtype)
-    if type(a._data) is not type(
-        b._data
-    ):  # a number of the host goes along, but one to be differentiated has to be moved
+    if type(a._data) is not type(b._data):
+        # A number of the host goes along as it is; only one to be differentiated is moved, so that its gradient comes back.
         a, b = (x.to(y.device) if _waits_on_host(x) else x for x, y in ((a, b), (b, a)))
     if a.shape != b.shape:
         for m, n in zip(reversed(a.shape), reversed(b.shape)):
