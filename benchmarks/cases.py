@@ -262,7 +262,8 @@ def adversarial(lr: float, betas: tuple[float, float]) -> Callable[..., Step]:
         G, D = networks["G"], networks["D"]
         G_adam, D_adam = lib.adam(G, lr, betas), lib.adam(D, lr, betas)
         real = lib.tensor(pictures(case, "D", rng))
-        return lambda: lib.adversarial_step(G, D, G_adam, D_adam, real, case.inputs["G"])
+        step = lib.game(G, D, G_adam, D_adam, case.inputs["G"])
+        return lambda: step(real)
 
     return training
 

@@ -1,14 +1,14 @@
 """The two libraries under the names that the cases use. Imports NumPy; minigan and PyTorch when one of them is asked for.
 
 Most names are the same in both. What differs is put side by side here: how a tensor is made of an array, how memory is laid
-out, and the step of the game, which minigan has (`train.adversarial_step`) and which a user of PyTorch writes.
+out, and the step of the game, which minigan has (`train.Game`) and which a user of PyTorch writes.
 
 PyTorch gets its best: fused Adam, pictures and weights channels-last or not, as is faster, D frozen in the generator's step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -68,8 +68,10 @@ class Minigan:
         """The gradients of `y` to `inputs`; may be taken again."""
         return self.grad(y, inputs, grad_output)
 
-    def adversarial_step(self, G: Any, D: Any, G_adam: Any, D_adam: Any, real: Any, latent: Sequence[int]) -> dict:
-        return self.api.train.adversarial_step(G, D, G_adam, D_adam, [real.data], tuple(latent))
+    def game(self, G: Any, D: Any, G_adam: Any, D_adam: Any, latent: Sequence[int]) -> Callable[[Any], dict]:
+        """A step of the game, as a function of a batch of real samples."""
+        game = self.api.train.Game(G, D, tuple(latent), optimizers=(G_adam, D_adam))
+        return lambda real: game.step([real.data])
 
 
 class Torch:
@@ -141,8 +143,12 @@ class Torch:
         """The gradients of `y` to `inputs`; may be taken again."""
         return self.grad(y, inputs, grad_output, retain_graph=True)
 
-    def adversarial_step(self, G: Any, D: Any, G_adam: Any, D_adam: Any, real: Any, latent: Sequence[int]) -> dict:
-        """`minigan.train.adversarial_step`, line by line."""
+    def game(self, G: Any, D: Any, G_adam: Any, D_adam: Any, latent: Sequence[int]) -> Callable[[Any], dict]:
+        """A step of the game, as a function of a batch of real samples."""
+        return lambda real: self.step(G, D, G_adam, D_adam, real, latent)
+
+    def step(self, G: Any, D: Any, G_adam: Any, D_adam: Any, real: Any, latent: Sequence[int]) -> dict:
+        """A step of `minigan.train.Game` by the plainest rules, line by line."""
         torch, bce = self.api, self.F.binary_cross_entropy_with_logits
         fake = G(self.randn(len(real), *latent))
         real_logits, fake_logits = D(real), D(fake.detach())

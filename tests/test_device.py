@@ -300,10 +300,11 @@ def test_a_dcgan_trains_as_on_the_cpu(tmp_path):
     found = {}
     for device in ("cpu", "cudasim"):
         G, D = (net.to(device) for net in networks())
-        opts = [optim.Adam(net.parameters(), 1e-2, betas=(0.5, 0.999)) for net in (G, D)]
+        opts = tuple(optim.Adam(net.parameters(), 1e-2, betas=(0.5, 0.999)) for net in (G, D))
         mg.manual_seed(1)
         batch = mg.Tensor(real).to(device).data
-        losses = [train.adversarial_step(G, D, *opts, [batch], (5,)) for _ in range(3)]
+        game = train.Game(G, D, (5,), optimizers=opts)
+        losses = [game.step([batch]) for _ in range(3)]
         states = {f"{i}.{k}": a for i, part in enumerate((G, D, *opts)) for k, a in part.state_dict().items()}
         assert all(isinstance(a, np.ndarray) for a in states.values())
         found[device] = losses, states

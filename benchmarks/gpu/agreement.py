@@ -110,7 +110,7 @@ def noise(case: Case, step: int, device: str) -> Any:
 
 
 def step(G: Any, D: Any, G_adam: Any, D_adam: Any, real: Any, z: Any) -> tuple[float, float]:
-    """`minigan.train.adversarial_step` with noise that is given."""
+    """A step of `minigan.train.Game` by the plainest rules, with noise that is given."""
     fake = G(z)
     d_loss = mg.losses.discriminator_loss(D(real), D(fake.detach()))
     D_adam.zero_grad()

@@ -51,11 +51,12 @@ def train(library: str, pictures: str, epochs: int) -> float:
     networks = Training(case, lib).networks
     G, D = networks["G"], networks["D"]
     G_adam, D_adam = (lib.adam(net, 2e-4, (0.5, 0.999)) for net in (G, D))
+    step = lib.game(G, D, G_adam, D_adam, case.inputs["G"])
     samples, rng = np.load(pictures, allow_pickle=False), np.random.default_rng(0)
     start = time.perf_counter()
     for _ in range(epochs):
         order = rng.permutation(len(samples))
         for first in range(0, len(order) - case.batch + 1, case.batch):
             real = lib.tensor(samples[order[first : first + case.batch]])
-            lib.adversarial_step(G, D, G_adam, D_adam, real, case.inputs["G"])
+            step(real)
     return time.perf_counter() - start

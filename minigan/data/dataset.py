@@ -21,8 +21,8 @@ class Dataset:
     Parameters
     ----------
     samples : ndarray of float32
-        Images `(N, C, H, W)` with values in [-1, 1], the range of a generator's tanh; or points `(N, D)` of any
-        finite value, for the two-dimensional toys. N is at least 1.
+        Images `(N, C, H, W)` or series `(N, C, L)`, C channels of L steps such as sound, both with values in [-1, 1],
+        the range of a generator's tanh; or points `(N, D)` of any finite value. N is at least 1.
     labels : ndarray of int64, `(N,)`, optional
         The class of every sample, an index into `classes`.
     classes : tuple of str, default ()
@@ -52,17 +52,17 @@ class Dataset:
     def __post_init__(self) -> None:
         _require_array(self.name, "samples", self.samples, np.float32)
         shape = self.samples.shape
-        if len(shape) not in (2, 4) or 0 in shape:
+        if len(shape) not in (2, 3, 4) or 0 in shape:
             raise DataError(
-                f"{self.name}: samples of shape {shape}; expected images (N, C, H, W) or points (N, D), "
+                f"{self.name}: samples of shape {shape}; expected images (N, C, H, W), series (N, C, L) or points (N, D), "
                 "none of these numbers 0."
             )
         low, high = float(self.samples.min()), float(self.samples.max())
-        if len(shape) == 4 and not (low >= -1 and high <= 1):
-            raise DataError(
-                f"{self.name}: image values from {low:g} to {high:g}; expected [-1, 1]. "
-                "Bytes become that with minigan.data.to_unit(array)."
-            )
+        if len(shape) > 2 and not (low >= -1 and high <= 1):
+            kind, advice = "image", "Bytes become that with minigan.data.to_unit(array)."
+            if len(shape) == 3:
+                kind, advice = "series", "Divide by the largest magnitude: array / np.abs(array).max()."
+            raise DataError(f"{self.name}: {kind} values from {low:g} to {high:g}; expected [-1, 1]. {advice}")
         if not np.isfinite([low, high]).all():
             raise DataError(f"{self.name}: samples hold NaN or infinity; every value must be finite.")
         if isinstance(self.classes, str) or not all(isinstance(c, str) for c in self.classes):
@@ -92,6 +92,9 @@ class Dataset:
             channels, height, width = self.samples.shape[1:]
             colour = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
             what = f"{len(self):,} images of {height}×{width}, {colour}"
+        elif self.samples.ndim == 3:
+            channels, steps = self.samples.shape[1:]
+            what = f"{len(self):,} series of {steps:,} steps, {channels} channel{'s' if channels > 1 else ''}"
         else:
             what = f"{len(self):,} points in {self.samples.shape[1]} dimensions"
         if self.labels is None:

@@ -1,4 +1,4 @@
-"""What is composed of primitives: activations, layers, normalisations, losses. Imports `minigan.ops`.
+"""What is composed of primitives: activations, layers, normalisations, losses, augmentation. Imports `minigan.ops`.
 
 Every function is its formula, so there is no gradient rule in this folder: the chain rule makes them. Names, argument order
 and meaning are those of `torch.nn.functional`, and the primitives that PyTorch keeps there are found here as well
@@ -6,6 +6,7 @@ and meaning are those of `torch.nn.functional`, and the primitives that PyTorch 
 """
 
 from minigan.functional.activation import elu, gelu, log_softmax, logsigmoid, maxout, prelu, silu, softmax
+from minigan.functional.augment import diff_augment
 from minigan.functional.layers import dropout, embedding, linear, one_hot, pad
 from minigan.functional.loss import (
     binary_cross_entropy,

@@ -102,7 +102,7 @@ def gradient_penalty(
             f"{name}: each real sample is joined to a generated one by a line, so the two must be alike, got real of shape "
             f"{real.shape} and type {real.dtype}, fake of shape {fake.shape} and type {fake.dtype}"
         )
-    _refuse_batch_norm(name, critic)
+    refuse_batch_norm(name, critic)
     eps = _one_a_sample(real, generator)
     norm = _slopes(name, critic, eps * real + (1 - eps) * fake).norm(dim=1)
     excess = norm - target
@@ -251,7 +251,7 @@ def _check_samples(name: str, **samples: Tensor) -> None:
             )
 
 
-def _refuse_batch_norm(name: str, critic: Discriminator) -> None:
+def refuse_batch_norm(name: str, critic: Discriminator) -> None:
     """A ValueError if a sample's verdict depends on the other samples."""
     for path, module in critic.named_modules() if isinstance(critic, Module) else ():
         if isinstance(module, BatchNorm1d | BatchNorm2d) and (module.training or module.running_mean is None):

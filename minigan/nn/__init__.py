@@ -16,6 +16,7 @@ from minigan.nn.activation import (
     Tanh,
 )
 from minigan.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
+from minigan.nn.functional_call import functional_call
 from minigan.nn.linear import Dropout, Embedding, Flatten, Identity, Linear, Unflatten
 from minigan.nn.loss import (
     BCELoss,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from minigan.creation import randn
 from minigan.modes import no_grad
 from minigan.nn.conv import ConvTranspose2d
+from minigan.nn.functional_call import computing_with
 from minigan.nn.linear import positive
 from minigan.nn.module import Buffer, Module, Parameter
 from minigan.tensor import Tensor
@@ -79,19 +78,8 @@ class SpectralNorm(Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         if self.training:
             self._iterate(self.n_power_iterations)
-        with _computing_with(self.layer, self.weight):
+        with computing_with(self.layer, {"weight": self.weight}):
             return self.layer(*args, **kwargs)
-
-
-@contextmanager
-def _computing_with(layer: Module, weight: Tensor) -> Iterator[None]:
-    """Inside the `with` block `weight` is in the place of the layer's own."""
-    own = vars(layer)["weight"]
-    vars(layer)["weight"] = weight
-    try:
-        yield
-    finally:
-        vars(layer)["weight"] = own
 
 
 def spectral_norm(module: Module, n_power_iterations: int = 1, eps: float = 1e-12) -> SpectralNorm:

@@ -2,6 +2,7 @@
 
 from minigan.optim.algorithms import SGD, Adam, AdamW, RMSprop
 from minigan.optim.clipping import clip_grad_norm_, clip_grad_value_, clip_weights_
+from minigan.optim.differentiable import UnrolledState, differentiable_step
 from minigan.optim.optimizer import Optimizer
 from minigan.optim.schedules import (
     CosineAnnealingLR,

@@ -42,6 +42,7 @@ def fit(
     steps: int,
     batches_per_step: int = 1,
     sample: Callable[[], Tensor] | None = None,
+    drawing: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Run `step` until `steps` have been made in all, from wherever the run's checkpoint stands.
 
@@ -59,7 +60,9 @@ def fit(
         How many steps the run has in all, those before a resume included.
     batches_per_step : int, default 1
     sample : callable, optional
-        Draws samples `(N, C, H, W)` from fixed latents; must draw nothing by chance.
+        Draws samples `(N, ...)` from fixed latents; must draw nothing by chance.
+    drawing : mapping, optional
+        How `RunFolder.save_samples` is to draw them: `nrow`, `reals`.
 
     Returns
     -------
@@ -75,13 +78,14 @@ def fit(
     """
     from tqdm import tqdm
 
+    drawing = dict(drawing or {})
     done = restore(run, state)
     epoch_steps = max(1, len(batches) // batches_per_step)
     stream = _stream(batches, start=done * batches_per_step)
     metrics: dict[str, float] = {}
     if done == 0:
         if sample is not None:
-            run.save_samples(sample().cpu().numpy(), "step-000000")
+            run.save_samples(sample().cpu().numpy(), "step-000000", **drawing)
         save(run, state, 0)  # from here on the run can be resumed
     saved_at = time.monotonic()
     size = batches.batch_size * batches_per_step
@@ -97,7 +101,7 @@ def fit(
             bar.set_postfix({name: f"{value:.3f}" for name, value in metrics.items()}, refresh=False)
             bar.update(size)
             if sample is not None and (epoch_ends or done == steps):
-                run.save_samples(sample().cpu().numpy(), f"step-{done:06d}")
+                run.save_samples(sample().cpu().numpy(), f"step-{done:06d}", **drawing)
             if (
                 epoch_ends
                 or done == steps

@@ -21,8 +21,8 @@ import numpy as np
 
 from minigan.files import write_atomically
 from minigan.train.checkpoint import CheckpointError, load_checkpoint, to_json
-from minigan.viz.grid import save_image
 from minigan.viz.plots import plot_losses, read_metrics
+from minigan.viz.samples import save_samples
 
 FORMAT = "minigan run, version 1"
 RECORDED_PACKAGES = ("minigan", "numpy", "numba", "scipy")  # those that decide what a run computes
@@ -38,7 +38,7 @@ class RunFolder:
         runs/dcgan-mnist-20260131-235959/
             config.json              every setting, the versions of the packages, the platform
             metrics.csv              a row of numbers for each logged step
-            samples/step-000123.png  grids of generated images
+            samples/step-000123.png  generated images, points or series
             losses.png               the metrics as curves
             checkpoint.safetensors   everything needed to go on
 
@@ -259,12 +259,16 @@ class RunFolder:
     # Pictures
     # ------------------------------------------------------------------------------------------------------------------
 
-    def save_samples(self, images: np.ndarray, label: str, nrow: int = 8) -> Path:
-        """Write `samples/<label>.png`, a grid of images `(N, C, H, W)` with pixels in [-1, 1], and return its path."""
+    def save_samples(self, samples: np.ndarray, label: str, nrow: int = 8, reals: np.ndarray | None = None) -> Path:
+        """Write the picture `samples/<label>.png` and return its path.
+
+        Images `(N, C, H, W)` become a grid, `nrow` in a row; points `(N, 2)` a scatter plot, over `reals` if given;
+        series `(N, C, L)` curves. See `minigan.viz.save_samples`.
+        """
         if not label or label != Path(label).name or "\\" in label:
             raise ValueError(f"save_samples: label is {label!r}, but a plain name such as 'step-000123' was expected")
         path = self.samples_path / f"{label}.png"
-        save_image(images, path, nrow=nrow)
+        save_samples(samples, path, reals=reals, nrow=nrow)
         return path
 
     def plot(self, equilibrium: Mapping[str, float] | None = None) -> None:

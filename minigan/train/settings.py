@@ -9,7 +9,7 @@ from typing import Any
 
 from minigan import backend
 from minigan.creation import manual_seed
-from minigan.data import NAMES, Batches, Dataset, load
+from minigan.data import NAMES, PICTURES, Batches, Dataset, load
 from minigan.train.checkpoint import load_checkpoint
 from minigan.train.run_folder import RunError, RunFolder
 
@@ -30,7 +30,8 @@ def begin(
     argv : list of str, optional
         Instead of the command line.
     classify : bool, default False
-        The batches are pairs of samples and labels, and the data must have a test set, which a folder has not.
+        The batches are pairs of samples and labels, and the data must be pictures with a test set, which a folder has
+        not.
     **defaults
         `data`, `epochs`, `batch_size`, `lr`, `seed`: this example's own.
 
@@ -72,8 +73,9 @@ def begin(
         run = RunFolder.open(resume) if resume else None
         settings = {"device": "cpu", **(run.config if run else defaults), **given}
         backend.check_device(settings["device"])
-        if classify and settings["data"] not in NAMES:
-            parser.error(f"--data: {settings['data']} has no test set; choose one of {', '.join(NAMES)}")
+        if settings["data"] not in PICTURES and (classify or settings["data"] in NAMES):
+            wrong = "holds no pictures" if settings["data"] in NAMES else "has no test set"
+            parser.error(f"--data: {settings['data']} {wrong}; choose one of {', '.join(PICTURES)}")
         pictures = load(settings["data"])
         if settings["data"] == "auto":
             settings["data"] = pictures.name  # a resumed run must not find other pictures

@@ -1,4 +1,4 @@
-"""Pictures: grids of samples, animations of a training run, curves of its losses, histograms of its labels.
+"""Pictures: samples of any kind, animations of a training run, curves of its losses, histograms of its labels.
 
 Everything here takes plain NumPy arrays and knows nothing of tensors, networks or training, so of minigan it
 imports only the files module. Pillow and matplotlib are imported when the first picture is drawn.
@@ -6,6 +6,7 @@ imports only the files module. Pillow and matplotlib are imported when the first
 
 from minigan.viz.grid import make_grid, save_gif, save_image
 from minigan.viz.plots import plot_histogram, plot_losses, read_metrics
+from minigan.viz.samples import save_points, save_samples, save_series, save_wav
 
 __all__ = [
     "make_grid",
@@ -14,4 +15,8 @@ __all__ = [
     "read_metrics",
     "save_gif",
     "save_image",
+    "save_points",
+    "save_samples",
+    "save_series",
+    "save_wav",
 ]

@@ -12,6 +12,7 @@ from minigan.data.dataset import DataError, Dataset, to_uint8, to_unit
 
 IMAGES = np.zeros((4, 1, 2, 3), np.float32)
 POINTS = np.full((4, 2), 7, np.float32)
+SERIES = np.zeros((4, 2, 3), np.float32)
 LABELS = np.array([0, 1, 2, 0])
 
 
@@ -23,6 +24,17 @@ def test_an_image_dataset_presents_itself():
 
 def test_a_point_dataset_presents_itself():
     assert repr(Dataset(POINTS, name="ring")) == "Dataset ring: 4 points in 2 dimensions, no labels"
+
+
+def test_a_series_dataset_presents_itself():
+    tones = Dataset(np.zeros((8192, 1, 4096), np.float32), np.zeros(8192, np.int64), ("C4", "D4"), name="tones")
+    assert repr(tones) == "Dataset tones: 8,192 series of 4,096 steps, 1 channel, 2 classes (C4, D4)"
+    assert repr(Dataset(SERIES, name="sines")) == "Dataset sines: 4 series of 3 steps, 2 channels, no labels"
+
+
+def test_series_may_fill_their_range_and_points_have_none():
+    assert len(Dataset(SERIES + 1)) == len(Dataset(SERIES - 1)) == 4
+    assert len(Dataset(POINTS * 1000)) == 4
 
 
 def test_many_classes_are_abbreviated():
@@ -48,12 +60,17 @@ def test_class_names_become_a_tuple():
     [
         ([[0.0, 1.0]], TypeError, "samples must be a NumPy array, not list"),
         (IMAGES.astype(np.float64), TypeError, r"dtype float32, not float64; convert with .astype\(np.float32\)"),
-        (np.zeros((4, 2, 3), np.float32), DataError, r"shape \(4, 2, 3\); expected images \(N, C, H, W\) or points"),
+        (np.zeros(4, np.float32), DataError, r"shape \(4,\); expected images \(N, C, H, W\), series \(N, C, L\) or p"),
+        (np.zeros((4, 1, 2, 3, 3), np.float32), DataError, r"shape \(4, 1, 2, 3, 3\); expected images"),
         (np.zeros((0, 1, 2, 3), np.float32), DataError, "none of these numbers 0"),
         (np.zeros((4, 1, 0, 3), np.float32), DataError, "none of these numbers 0"),
+        (np.zeros((4, 1, 0), np.float32), DataError, "none of these numbers 0"),
         (IMAGES + 255, DataError, r"values from 255 to 255; expected \[-1, 1\].*to_unit"),
         (IMAGES - 1.5, DataError, "values from -1.5 to -1.5"),
         (IMAGES + np.nan, DataError, "values from nan to nan"),
+        (SERIES + 1.5, DataError, r"series values from 1.5 to 1.5; expected \[-1, 1\].*Divide by"),
+        (SERIES - 1.5, DataError, "series values from -1.5 to -1.5"),
+        (SERIES + np.nan, DataError, "series values from nan to nan"),
         (POINTS * np.nan, DataError, "NaN or infinity"),
         (POINTS * np.inf, DataError, "NaN or infinity"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import minigan as mg
-from minigan import data, init, optim, train
+from minigan import data, init, train
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -99,7 +99,7 @@ def test_a_classifier_needs_a_test_set(tmp_path, capsys):
     assert "has no test set" in capsys.readouterr().err
 
 
-def test_its_step_is_the_librarys_adversarial_step(tmp_path):
+def test_its_step_is_the_librarys_game(tmp_path):
     """The lesson and the library compute the same weights, bit for bit."""
     example = load("dcgan_mnist")
     example.main(["--data", "glyphs", "--steps", "3", "--batch-size", "8", "--out", str(tmp_path / "run")])
@@ -109,15 +109,11 @@ def test_its_step_is_the_librarys_adversarial_step(tmp_path):
     G, D = example.make_generator(1), example.make_discriminator(1)
     init.dcgan_(G)
     init.dcgan_(D)
-    opt = [optim.Adam(net.parameters(), 5e-4, betas=(0.5, 0.999)) for net in (G, D)]
+    game = train.Game(G, D, (100,), train.Rules(lr=5e-4, betas=(0.5, 0.999), real_target=0.9))
     mg.randn(8, 100)  # the fixed latents of the sample grid
     batches = data.Batches(data.load("glyphs"), 8, seed=0)
-
-    def d_loss(real, fake):
-        return mg.losses.discriminator_loss(real, fake, real_target=0.9)
-
     for batch in list(batches.epoch(0))[:3]:
-        train.adversarial_step(G, D, *opt, [batch], (100,), d_loss)
+        game.step([batch])
     for prefix, net in (("G/", G), ("D/", D)):
         for name, array in net.state_dict().items():
             np.testing.assert_array_equal(theirs[prefix + name], array, err_msg=prefix + name)
@@ -127,6 +123,7 @@ def test_its_step_is_the_librarys_adversarial_step(tmp_path):
     ("arguments", "message"),
     [
         (["--data", "mnits"], "Did you mean 'mnist'?"),
+        (["--data", "ring"], "ring holds no pictures; choose one of auto, mnist, fashion, glyphs"),
         (["--batch-size", "0"], "0 is less than 1"),
         (["--resume", "no-such-run"], "there is no such folder"),
         (["--resume", "no-such-run", "--lr", "1"], "leave out --lr"),

@@ -331,6 +331,21 @@ def test_samples_and_curves_land_in_the_folder(resumable):
         assert picture.format == "PNG"
 
 
+def test_samples_of_any_kind_land_in_the_folder(tmp_path):
+    """Points get the real ones behind them, series a picture of their own, and a shape that is none of these an error."""
+    run = RunFolder.create(tmp_path / "run", CONFIG)
+    points = np.zeros((3, 2), np.float32)
+    alone = run.save_samples(points, "alone").read_bytes()
+    assert run.save_samples(points, "beside", reals=points + 0.5).read_bytes() != alone
+    path = run.save_samples(np.zeros((3, 2, 5), np.float32), "series")
+    assert path == run.samples_path / "series.png"
+    with Image.open(path) as picture:
+        assert picture.width > 2 * picture.height  # three panels in a row
+    with pytest.raises(ValueError, match=r"samples has shape \(3,\), but images"):
+        run.save_samples(np.zeros(3), "numbers")
+    assert sorted(os.listdir(run.samples_path)) == ["alone.png", "beside.png", "series.png"]
+
+
 def test_curves_can_be_drawn_before_the_first_row(tmp_path):
     run = RunFolder.create(tmp_path / "run", CONFIG)
     assert run.metrics() == {}
