@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -123,12 +122,11 @@ def compare(a: Definition, b: Definition) -> Comparison:
     rules = [
         Row("rules", name.replace("_", "-"), in_words(x), in_words(y))
         for name, x, y in (
-            (f.name, getattr(a.variant.rules, f.name), getattr(b.variant.rules, f.name)) for f in dataclasses.fields(Rules)
+            (f.name, getattr(a.variant.rules, f.name), getattr(b.variant.rules, f.name))
+            for f in dataclasses.fields(Rules)
         )
     ]
-    ours, theirs = (
-        {name: getattr(side.variant, name) for name in SETTINGS} | dict(side.settings) for side in (a, b)
-    )
+    ours, theirs = ({name: getattr(side.variant, name) for name in SETTINGS} | dict(side.settings) for side in (a, b))
     settings = [
         Row("settings", name.replace("_", "-"), in_words(ours[name]), in_words(theirs[name]))
         for name in ours
@@ -156,7 +154,11 @@ def layers_of(net: nn.Module, place: str = "") -> Iterator[tuple[str, str]]:
     children = list(net.named_children())
     if not children:
         yield place, _layer(net)
-    elif len(children) == 1 and not list(children[0][1].children()) and not isinstance(net, nn.Sequential | nn.ModuleList):
+    elif (
+        len(children) == 1
+        and not list(children[0][1].children())
+        and not isinstance(net, nn.Sequential | nn.ModuleList)
+    ):
         yield place, f"{type(net).__name__}({_layer(children[0][1])})"
     else:
         if not isinstance(net, nn.Sequential | nn.ModuleList):
@@ -170,7 +172,7 @@ def in_words(value: Any) -> str:
 
     Examples
     --------
-    >>> in_words((0.5, 0.999)), in_words(0.0002), in_words(False), in_words(""), in_words(-math.inf)
+    >>> in_words((0.5, 0.999)), in_words(0.0002), in_words(False), in_words(""), in_words(float("-inf"))
     ('0.5 0.999', '0.0002', 'no', 'none', '-inf')
     """
     if isinstance(value, bool):

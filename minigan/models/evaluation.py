@@ -56,9 +56,7 @@ def kind_of(data: str) -> str:
     return "classifier" if data in JUDGED else "modes" if data in MIXTURES else "raw"
 
 
-def evaluate(
-    session: Session, n: int | None = None, classifier: str | os.PathLike[str] | None = None
-) -> Evaluation:
+def evaluate(session: Session, n: int | None = None, classifier: str | os.PathLike[str] | None = None) -> Evaluation:
     """Metrics of a run's samples, by the kind of its data.
 
     ==========  ====================================================================================================
@@ -91,7 +89,9 @@ def evaluate(
     """
     data, kind = session.settings["data"], kind_of(session.settings["data"])
     if classifier is not None and kind != "classifier":
-        raise ValueError(f"--classifier: reads pictures of {', '.join(JUDGED)}, but this run learned {data}; leave it out")
+        raise ValueError(
+            f"--classifier: reads pictures of {', '.join(JUDGED)}, but this run learned {data}; leave it out"
+        )
     values, text = {"classifier": _judged, "modes": _modes, "raw": _raw}[kind](session, n, classifier)
     step = load_checkpoint(session.run.checkpoint_path)[1]["step"]
     head = {"variant": session.variant.name, "data": data, "step": step, "kind": kind}

@@ -1,4 +1,4 @@
-"""Latents for looking at a generator: on the way from one to another, and none that is far out. Imports generator, creation."""
+"""Latents to look at a generator with: on the way from one to another, and without those far out. Imports creation."""
 
 from __future__ import annotations
 
@@ -45,17 +45,16 @@ def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     angle = np.arccos(np.clip(cosine, -1, 1))
     straight = np.sin(angle) < 1e-6
     sine = np.where(straight, 1, np.sin(angle))
-    way = np.where(
-        straight, (1 - t) * a + t * b, (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
-    )
+    way = np.where(straight, (1 - t) * a + t * b, (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine)
     return way.astype(np.float32)
 
 
 def truncated(n: int, latent: int, threshold: float, seed: int = 0) -> np.ndarray:
     """Latents of N(0, 1) cut off at ± `threshold`: numbers that fall outside are drawn again, each by itself.
 
-    The trick of BigGAN (Brock et al. 2019, §3.1): G has seen the middle of the distribution most often, so that samples
-    become clearer the smaller the threshold is, and more alike.
+    The trick of BigGAN (Brock et al. 2019, §3.1): the smaller the threshold, the more alike the samples, and the better each
+    of them. Not every G takes it well, for it has hardly seen such latents in training; the orthogonal regularisation is
+    there to make it (their §3.1, eq. 3).
 
     Parameters
     ----------

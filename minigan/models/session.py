@@ -18,7 +18,7 @@ from minigan.models.variant import Variant
 from minigan.modes import no_grad
 from minigan.tensor import Tensor
 from minigan.train.checkpoint import load_checkpoint
-from minigan.train.fit import fit
+from minigan.train.fit import fit, restore
 from minigan.train.game import Game
 from minigan.train.rules import Rules, known
 from minigan.train.run_folder import RunError, RunFolder
@@ -182,6 +182,12 @@ class Session:
         arrays, meta = load_checkpoint(run.checkpoint_path)
         if not {"step", "rng"} <= meta.keys():
             raise RunError(f"{run.checkpoint_path}: a checkpoint, but not one of a run; restore it from a copy")
+        there, needed = {key.partition("/")[0] for key in arrays}, set(session.game.state)
+        if there != needed:
+            raise RunError(
+                f"{run.checkpoint_path}: holds {', '.join(sorted(there))}, but by the rules in config.json a run has "
+                f"{', '.join(sorted(needed))}; put back the file that is not this run's"
+            )
         for name in ("G", "D", "mean_G"):
             if name in session.game.state:
                 part = {key[len(name) + 1 :]: a for key, a in arrays.items() if key.startswith(f"{name}/")}
@@ -210,6 +216,7 @@ class Session:
             )
         batches = Batches(self.dataset, settings["batch_size"], settings["seed"], with_labels=labels)
         if steps is not None and steps != settings["steps"]:
+            restore(self.run, self.game.state)  # what cannot be gone on with is not written to
             settings["steps"] = self.game.steps = _whole("steps", steps, 1)
             self.run.update_config({"steps": steps})
         manual_seed(settings["seed"] + 1)  # a resumed run takes up the numbers of its checkpoint instead

@@ -5,7 +5,7 @@ imports only the files module. Pillow and matplotlib are imported when the first
 """
 
 from minigan.viz.grid import make_grid, save_gif, save_image
-from minigan.viz.plots import plot_histogram, plot_losses, read_metrics
+from minigan.viz.plots import plot_histogram, plot_losses, read_metrics, save_figure
 from minigan.viz.samples import save_points, save_samples, save_series, save_wav
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "plot_histogram",
     "plot_losses",
     "read_metrics",
+    "save_figure",
     "save_gif",
     "save_image",
     "save_points",

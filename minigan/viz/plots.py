@@ -164,7 +164,7 @@ def plot_losses(
         bottom.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=(1, 2, 5, 10)))
     else:
         bottom.set_xticks(moments)
-    _save(figure, "plot_losses", path)
+    save_figure(figure, path, "plot_losses")
 
 
 def _draw_panel(
@@ -366,7 +366,7 @@ def plot_histogram(
     if missing.any():
         corner = f"{missing.sum()} of {len(counts)} labels missing"
         axes.set_title(corner, loc="right", fontsize=10, color=COLOURS[1])
-    _save(figure, "plot_histogram", path)
+    save_figure(figure, path, "plot_histogram")
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -389,7 +389,8 @@ def _beside(axes: Axes, value: float, text: str, colour: str) -> None:
     axes.text(1.008, value, text, transform=across, color=colour, fontsize=9, ha="left", va="center")
 
 
-def _save(figure: Figure, operation: str, path: str | os.PathLike[str]) -> None:
+def save_figure(figure: Figure, path: str | os.PathLike[str], operation: str = "save_figure") -> None:
+    """Write a figure of matplotlib as a PNG file, whole or not at all; `operation` is what an error names."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     if Path(path).suffix.lower() != ".png":

@@ -15,7 +15,7 @@ import numpy as np
 
 from minigan.files import write_atomically
 from minigan.viz.grid import _integer, _with_suffix, save_image
-from minigan.viz.plots import COLOURS, FAINT, GRID, _save
+from minigan.viz.plots import COLOURS, FAINT, GRID, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +135,7 @@ def save_points(
     _scatter(axes, points[finite], COLOURS[0], zorder=2)
     x, y = points[finite].T
     _remark(axes, outside=(x < left) | (x > right) | (y < bottom) | (y > top), lost=~finite)
-    _save(figure, "save_points", path)
+    save_figure(figure, path, "save_points")
 
 
 def _scatter(axes: Axes, points: np.ndarray, colour: str, zorder: int, larger: float = 1.0) -> None:
@@ -200,7 +200,7 @@ def save_series(series: np.ndarray, path: str | os.PathLike[str], ncols: int = 4
     _check("save_series", "series", series, "(N, C, L)", "; series (N, L) of one channel become series[:, None]")
     shown = series[:MOST_SERIES].astype(np.float64)
     ncols = min(_integer("save_series", "ncols", ncols, 1), len(shown))
-    _save(_draw_series(shown, ncols), "save_series", path)
+    save_figure(_draw_series(shown, ncols), path, "save_series")
 
 
 def _draw_series(series: np.ndarray, ncols: int) -> Figure:
