@@ -1,0 +1,84 @@
+"""What the tables of this folder share: a CSV file that grows by a row a run, and means with standard errors of it.
+
+A row is written when its run is finished, whole or not at all; so a table that was interrupted goes on where it stopped, and
+two processes with different runs may fill two tables.
+"""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minigan.files import write_atomically
+
+FOLDER = Path(__file__).parent / "results"
+
+
+class Results:
+    """The runs of one table, by name and seed.
+
+    Parameters
+    ----------
+    path : Path
+        Of a CSV file, which may not exist yet.
+    columns : sequence of str
+        What is measured of each run, all numbers. "run" and "seed" come before them.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]):
+        self.path, self.columns = path, ("run", "seed", *columns)
+        self.rows: dict[tuple[str, int], dict[str, float]] = {}
+        if path.exists():
+            with open(path, encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    if tuple(row) != self.columns:
+                        raise SystemExit(
+                            f"{path}: its columns are {list(row)}, expected {list(self.columns)}; move it away"
+                        )
+                    key = row.pop("run"), int(row.pop("seed"))
+                    self.rows[key] = {name: float(value) for name, value in row.items()}
+
+    def __contains__(self, key: tuple[str, int]) -> bool:
+        return key in self.rows
+
+    def add(self, run: str, seed: int, measured: Mapping[str, float]) -> None:
+        """Write a row, with the old ones before it."""
+        self.rows[run, seed] = {name: float(measured[name]) for name in self.columns[2:]}
+        lines = [",".join(self.columns)]
+        lines += [
+            ",".join([run, str(seed), *(f"{row[name]:.6g}" for name in self.columns[2:])])
+            for (run, seed), row in self.rows.items()
+        ]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(self.path) as file:
+            file.write(("\n".join(lines) + "\n").encode())
+
+    def of(self, run: str, column: str) -> np.ndarray:
+        """A column's values for all seeds of a run."""
+        return np.array([row[column] for (name, _), row in self.rows.items() if name == run])
+
+
+def mean_error(values: np.ndarray) -> tuple[float, float]:
+    """The mean, and its standard error: the sample's standard deviation over √n; NaN for a single value."""
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def cell(values: np.ndarray, digits: int) -> str:
+    """`mean ± standard error` as text, or "–" where there are no values."""
+    if not len(values):
+        return "–"
+    mean, error = mean_error(values)
+    return f"{mean:.{digits}f}" + (f" ± {error:.{digits}f}" if error == error else "")
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table that reads well as text, too."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+
+    def lines() -> Iterator[str]:
+        for row in (head, ["-" * w for w in widths], *rows):
+            yield "| " + " | ".join(text.ljust(w) for text, w in zip(row, widths)) + " |"
+
+    return "\n".join(lines())
