@@ -8,7 +8,7 @@ The judge is the LeNet of `minigan evaluate`, frozen. FID is the Fréchet distan
 pictures and of 10,000 samples: its scale is that of this judge, so the table has what real test pictures get. Recall is the
 share of training pictures that lie among the samples (k = 3), and the histogram counts the digits it sees.
 
-All rows have the networks, rates and batches of their variant (`minigan diff dcgan ROW` says what differs). Three passes over
+All rows have the networks, rates and batches of their variant (`minigan diff dcgan ROW` tells). Three passes over
 the data are three passes of D, so a row with five steps of D has a fifth of the steps of G. "DCGAN in PyTorch" has the
 same networks, first weights from the same distribution, Adam with the same rates and the same batches in the same order.
 

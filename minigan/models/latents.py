@@ -26,7 +26,7 @@ def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     Returns
     -------
     ndarray of float32 (N, steps, D)
-        Along a straight line where the angle is 0 or π, as between any two in one dimension.
+        Along a straight line where there is no angle, or one of 0 or π, as between any two in one dimension.
 
     References
     ----------
@@ -43,7 +43,7 @@ def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     lengths = np.linalg.norm(a, axis=2, keepdims=True) * np.linalg.norm(b, axis=2, keepdims=True)
     cosine = (a * b).sum(2, keepdims=True) / np.where(lengths, lengths, 1)
     angle = np.arccos(np.clip(cosine, -1, 1))
-    straight = np.sin(angle) < 1e-6
+    straight = (np.sin(angle) < 1e-6) | (lengths == 0)
     sine = np.where(straight, 1, np.sin(angle))
     way = np.where(straight, (1 - t) * a + t * b, (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine)
     return way.astype(np.float32)

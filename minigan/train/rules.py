@@ -198,7 +198,7 @@ def known(what: str, name: str, names: Iterable[str], others: Iterable[str] = ()
     """A ValueError with the nearest name, unless `name` is one of `names`; `others` are only listed."""
     names = list(names)
     if name not in names:
-        near = difflib.get_close_matches(str(name).lower().replace("_", "-"), names, n=1)
+        near = difflib.get_close_matches(str(name).lower().replace("_", "-"), names, n=1, cutoff=0.5)
         guess = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"no {what} is called {name!r}.{guess} Known are {', '.join([*others, *names])}")
 
