@@ -443,3 +443,33 @@ def test_the_example_in_the_simulator_has_the_losses_of_the_cpu(tmp_path):
         rows.append(dict(zip(header.split(","), map(float, row.split(",")))))
     for name in ("d_loss", "g_loss", "D(x)", "D(G(z))"):
         assert rows[1][name] == pytest.approx(rows[0][name], rel=1e-4), json.dumps(rows)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"loss": "rgan", "penalty": "r1+r2", "ema": 0.9, "pack": 2, "schedule": "cosine", "instance_noise": 0.1},
+        {"loss": "wgan", "penalty": "gp+dragan", "drift": 0.1, "clip": 0.5, "optimizer": "rmsprop", "orthogonal": 0.1},
+        {"real_target": (0.8, 1.0), "unroll": 1, "skip_d_below": 0.1},
+        {"feature_matching": True, "d_steps": 2},
+    ],
+    ids=lambda rules: next(iter(rules.values())) if isinstance(next(iter(rules.values())), str) else next(iter(rules)),
+)
+def test_the_game_by_any_rules_is_the_cpus(rules):
+    from minigan import train
+
+    real = normal(4, 2, dtype="float32")
+    found = []
+    for device in ("cpu", "cudasim"):
+        mg.manual_seed(0)
+        rule = train.Rules(lr=1e-2, **rules)
+        G = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2)).to(device)
+        D = nn.Sequential(nn.Linear(2 * rule.pack, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1)).to(device)
+        game = train.Game(G, D, (3,), rule, steps=4)
+        measured = [game.step([real] * rule.d_steps) for _ in range(2)]
+        sample = game.sample(mg.randn(2, 3, device=device))
+        assert sample.device == device
+        found.append((measured, sample.cpu().numpy()))
+    for ours, theirs in zip(found[1][0], found[0][0]):
+        assert ours == pytest.approx(theirs, rel=2e-3, abs=1e-4)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=5e-3, atol=5e-3)

@@ -13,7 +13,7 @@ from minigan.train.rules import Rules
 R3GAN = Variant(
     name="r3gan",
     about="relativistic pairs, R1 and R2",
-    paper="Huang, Gokaslan, Kuleshov & Tompkin 2024, The GAN is dead; long live the GAN! A modern baseline GAN",
+    paper="Huang, Gokaslan, Kuleshov & Tompkin 2024, The GAN is dead; long live the GAN! A modern GAN baseline",
     generator=dcgan.generator,
     discriminator=partial(dcgan.discriminator, batch_norm=False),
     rules=Rules(loss="rgan", penalty="r1+r2", penalty_weight=1.0, betas=(0.0, 0.99)),

@@ -29,7 +29,7 @@ from minigan.losses import (
 )
 from minigan.losses.penalties import refuse_batch_norm
 from minigan.modes import no_grad
-from minigan.nn import Module, frozen, functional_call
+from minigan.nn import Module, Sigmoid, frozen, functional_call
 from minigan.ops.elementwise import sigmoid
 from minigan.optim import SGD, Adam, LambdaLR, Optimizer, RMSprop, clip_weights_
 from minigan.tensor import Tensor
@@ -353,6 +353,11 @@ class Game:
     def _check(self) -> None:
         """The rules that only the networks can break."""
         rules = self.rules
+        if isinstance(list(self.D.modules())[-1], Sigmoid):
+            raise ValueError(
+                "Game: the discriminator ends with a Sigmoid, so it answers with probabilities, but the losses take the "
+                "number before that, which loses nothing to rounding; leave the Sigmoid out"
+            )
         if any(name.startswith("gp") for name in rules.penalties):
             refuse_batch_norm("Game", self.D)
         if rules.feature_matching and not hasattr(self.D, "__getitem__"):

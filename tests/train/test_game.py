@@ -467,6 +467,7 @@ def long_game(steps):
     ("rules", "options", "message"),
     [
         (Rules(penalty="gp"), {"D": nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))}, "batch norm"),
+        (Rules(), {"D": nn.Sequential(nn.Linear(2, 1), nn.Sigmoid())}, "leave the Sigmoid out"),
         (Rules(feature_matching=True), {"D": nn.Linear(2, 1)}, "a Sequential, got Linear"),
         (Rules(auxiliary=1.0), {}, "classes is 0"),
         (Rules(pack=2), {"classes": 3}, "without labels"),
