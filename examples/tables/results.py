@@ -1,7 +1,7 @@
 """What the tables of this folder share: a CSV file that grows by a row a run, and means with standard errors of it.
 
 A row is written when its run is finished, whole or not at all; so a table that was interrupted goes on where it stopped, and
-two processes with different runs may fill two tables.
+two processes may do different runs of one table.
 """
 
 import csv
@@ -29,22 +29,27 @@ class Results:
 
     def __init__(self, path: Path, columns: Sequence[str]):
         self.path, self.columns = path, ("run", "seed", *columns)
-        self.rows: dict[tuple[str, int], dict[str, float]] = {}
-        if path.exists():
-            with open(path, encoding="utf-8", newline="") as file:
+        self.rows = self._read()
+
+    def _read(self) -> dict[tuple[str, int], dict[str, float]]:
+        rows: dict[tuple[str, int], dict[str, float]] = {}
+        if self.path.exists():
+            with open(self.path, encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
                     if tuple(row) != self.columns:
                         raise SystemExit(
-                            f"{path}: its columns are {list(row)}, expected {list(self.columns)}; move it away"
+                            f"{self.path}: has the columns {list(row)}, expected {list(self.columns)}; move it"
                         )
                     key = row.pop("run"), int(row.pop("seed"))
-                    self.rows[key] = {name: float(value) for name, value in row.items()}
+                    rows[key] = {name: float(value) for name, value in row.items()}
+        return rows
 
     def __contains__(self, key: tuple[str, int]) -> bool:
         return key in self.rows
 
     def add(self, run: str, seed: int, measured: Mapping[str, float]) -> None:
-        """Write a row, with the old ones before it."""
+        """Write a row, with the old ones before it, those of other processes included."""
+        self.rows = self._read()
         self.rows[run, seed] = {name: float(measured[name]) for name in self.columns[2:]}
         lines = [",".join(self.columns)]
         lines += [
