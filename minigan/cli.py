@@ -89,7 +89,38 @@ def main(argv: list[str] | None = None, prog: str = "minigan") -> int:
 # ----------------------------------------------------------------------------------------------------------------------
 
 
-def _train(arguments: argparse.Namespace, command: _Parser) -> None:
+def train(variant: str, argv: list[str] | None = None, description: str = "") -> Session:
+    """What `minigan train VARIANT` does, for a program that goes on from there.
+
+    Parameters
+    ----------
+    variant : str
+    argv : list of str, optional
+        The options of `minigan train`, instead of the command line's.
+    description : str, optional
+        What `--help` says before them.
+
+    Returns
+    -------
+    Session
+        Trained.
+
+    Raises
+    ------
+    SystemExit
+        With code 2 or 1 and a sentence, as the command; 130 after Ctrl-C.
+    """
+    parser = _Parser(prog=Path(sys.argv[0]).name, description=description)
+    _train_options(parser, find_variant(variant))
+    parser.set_defaults(variant=variant, prog="minigan")
+    arguments = parser.parse_args(argv)
+    try:
+        return _train(arguments, parser)
+    except FAILURES as error:
+        parser.exit(1, f"{parser.prog}: {_sentence(error)}\n")
+
+
+def _train(arguments: argparse.Namespace, command: _Parser) -> Session:
     rules = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(Rules) if hasattr(arguments, f.name)}
     names = ("data", "epochs", "steps", "batch_size", "latent", "seed", "device")
     with _understood(command):
@@ -98,6 +129,7 @@ def _train(arguments: argparse.Namespace, command: _Parser) -> None:
         session = Session.begin(variant, arguments.out, rules=rules, **settings)
     print(_introduction(session), flush=True)
     _play(session, None, arguments)
+    return session
 
 
 def _introduction(session: Session) -> str:
@@ -142,11 +174,7 @@ def _resume(arguments: argparse.Namespace, command: _Parser) -> None:
 def _play(session: Session, steps: int | None, arguments: argparse.Namespace) -> None:
     """Train, and say what one can do with the run."""
     run = shlex.quote(str(session.run.path))
-    try:
-        measured = session.train(steps)
-    except SystemExit:  # Ctrl-C; the loop has saved everything and said so
-        print(f"That is  {arguments.prog} resume {run}")
-        raise
+    measured = session.train(steps)
     last = ", ".join(f"{name} {value:.3g}" for name, value in measured.items())
     print(f"\nThe run is in {session.run.path} (last step: {last}).\n")
     hints = {
@@ -359,7 +387,7 @@ def _parsers(argv: list[str], prog: str) -> tuple[_Parser, dict[str, _Parser]]:
     commands: dict[str, _Parser] = {}
     adding = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, do: Callable[..., None], help: str, description: str, examples: str, usage: str) -> _Parser:
+    def add(name: str, do: Callable[..., object], help: str, description: str, examples: str, usage: str) -> _Parser:
         shown = "\n".join(f"  {prog} {line.strip()}" for line in examples.strip().splitlines())
         text = textwrap.fill(" ".join(description.split()), 100)
         command = adding.add_parser(
@@ -394,6 +422,7 @@ def _parsers(argv: list[str], prog: str) -> tuple[_Parser, dict[str, _Parser]]:
         train wgan-gp --help            (shows the rules of wgan-gp)""",
         "VARIANT [options]",
     )
+    command.add_argument("variant", metavar="VARIANT", help="one of " + ", ".join(VARIANTS))
     _train_options(command, variant)
 
     command = add(
@@ -508,7 +537,6 @@ def _train_options(command: _Parser, variant: Any) -> None:
         return f" (default: {in_words(value)})" if variant else ""
 
     of = variant or next(iter(VARIANTS.values()))
-    command.add_argument("variant", metavar="VARIANT", help="one of " + ", ".join(VARIANTS))
     settings = command.add_argument_group("settings")
     settings.add_argument(
         "--data", metavar="NAME", help=f"{', '.join(NAMES)}, or a folder of pictures{default(of.data)}"

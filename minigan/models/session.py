@@ -216,7 +216,11 @@ class Session:
             )
         batches = Batches(self.dataset, settings["batch_size"], settings["seed"], with_labels=labels)
         if steps is not None and steps != settings["steps"]:
-            restore(self.run, self.game.state)  # what cannot be gone on with is not written to
+            done = restore(self.run, self.game.state)  # what cannot be gone on with is not written to
+            if steps < done:
+                raise ValueError(
+                    f"train: {self.run.path} has made {done} steps already, got steps={steps}; ask for more"
+                )
             settings["steps"] = self.game.steps = _whole("steps", steps, 1)
             self.run.update_config({"steps": steps})
         manual_seed(settings["seed"] + 1)  # a resumed run takes up the numbers of its checkpoint instead
@@ -236,6 +240,7 @@ class Session:
             batches_per_step=self.variant.rules.d_steps,
             sample=lambda: self.game.sample(z, wanted),
             drawing=drawing,
+            resume="minigan resume {run}",
         )
 
     # ------------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ def fit(
     batches_per_step: int = 1,
     sample: Callable[[], Tensor] | None = None,
     drawing: Mapping[str, Any] | None = None,
+    resume: str = "--resume {run}",
 ) -> dict[str, float]:
     """Run `step` until `steps` have been made in all, from wherever the run's checkpoint stands.
 
@@ -63,6 +64,8 @@ def fit(
         Draws samples `(N, ...)` from fixed latents; must draw nothing by chance.
     drawing : mapping, optional
         How `RunFolder.save_samples` is to draw them: `nrow`, `reals`.
+    resume : str, default "--resume {run}"
+        By what, an interrupted run says, one goes on with it.
 
     Returns
     -------
@@ -91,7 +94,7 @@ def fit(
     size = batches.batch_size * batches_per_step
     with (
         _interruptible() as interrupted,
-        tqdm(total=steps * size, initial=done * size, unit="img", smoothing=0.05) as bar,
+        tqdm(total=steps * size, initial=done * size, unit=" samples", smoothing=0.05) as bar,
     ):
         while done < steps and not interrupted():
             metrics = dict(step(list(itertools.islice(stream, batches_per_step))))
@@ -112,7 +115,9 @@ def fit(
                 saved_at = time.monotonic()
     stream.close()
     if done < steps:
-        print(f"Interrupted after step {done} of {steps}; everything is saved. Go on with:  --resume {run.path}")
+        print(
+            f"Interrupted after step {done} of {steps}; everything is saved. Go on with:  {resume.format(run=run.path)}"
+        )
         raise SystemExit(130)
     return metrics
 

@@ -387,4 +387,6 @@ class Count:
         return {"number": np.array(self.number, np.int64)}
 
     def load_state_dict(self, state_dict: dict[str, np.ndarray]) -> None:
+        if set(state_dict) != {"number"}:
+            raise ValueError(f"Count.load_state_dict: expected the one name 'number', got {sorted(state_dict)}")
         self.number = int(state_dict["number"])

@@ -13,8 +13,7 @@ import pytest
 import minigan as mg
 from minigan import nn, optim
 from minigan.data import Batches
-from minigan.train import RunError, RunFolder, fit, load_checkpoint
-from minigan.train.adversarial import adversarial_step
+from minigan.train import Game, Rules, RunError, RunFolder, fit, load_checkpoint
 
 PICTURES = np.random.default_rng(0).uniform(-1, 1, (20, 1, 4, 4)).astype(np.float32)
 
@@ -42,12 +41,14 @@ def train(folder, steps, *, resume=False, k=2, stop_at=None):
     run = RunFolder.open(folder) if resume else RunFolder.create(folder, {"seed": 0})
     z = mg.randn(4, 3)
     made = [0]
+    optimizers = state["opt_G"], state["opt_D"]
+    game = Game(state["G"], state["D"], (3,), Rules(d_steps=k), optimizers=optimizers)
 
     def step(reals):
         made[0] += 1
         if made[0] == stop_at:
             signal.raise_signal(signal.SIGINT)
-        metrics = adversarial_step(state["G"], state["D"], state["opt_G"], state["opt_D"], reals, (3,))
+        metrics = game.step(reals)
         state["schedule"].step()
         return metrics
 
