@@ -23,6 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from results import FOLDER, Results, cell, markdown, mean_error
 
+import minigan as mg
 from minigan import data, viz
 from minigan.metrics import frechet_distance, neighbour_scores
 from minigan.metrics.train_classifier import cached_classifier
@@ -89,6 +90,7 @@ def train_pytorch(seed: int) -> tuple[np.ndarray, int, float]:
     from tqdm import tqdm
 
     torch.manual_seed(seed)
+    torch.set_num_threads(mg.get_num_threads())
     rules = find_variant("dcgan").rules
     G = nn.Sequential(
         nn.Linear(100, 128 * 7 * 7, bias=False), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), nn.ReLU(),
@@ -211,10 +213,13 @@ def main(argv: list[str] | None = None) -> None:
     runs = [*RUNS, PYTORCH]
     parser.add_argument("--runs", nargs="+", choices=runs, default=runs, metavar="RUN", help="; ".join(runs))
     parser.add_argument("--seeds", type=int, default=3, help="of each row; from two on, five of the two DCGANs")
+    parser.add_argument("--threads", type=int, help="how many to take (default: all processors)")
     parser.add_argument("--folder", type=Path, default=Path("runs/tables"), help="where runs and samples are kept")
     parser.add_argument("--show", action="store_true", help="only show and draw what there is")
     options = parser.parse_args(argv)
 
+    if options.threads:
+        mg.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
     results = Results(FOLDER / "mnist.csv", COLUMNS)
     if not options.show:

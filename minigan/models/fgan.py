@@ -10,5 +10,5 @@ FGAN = Variant(
     paper="Nowozin, Cseke & Tomioka 2016, f-GAN: training generative neural samplers using variational divergences",
     generator=generator,
     discriminator=discriminator,
-    rules=Rules(loss="f-hellinger"),
+    rules=Rules(loss="f-hellinger", d_lr=1e-4),
 )

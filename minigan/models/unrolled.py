@@ -13,5 +13,5 @@ UNROLLED = Variant(
     rules=Rules(unroll=5, lr=1e-3, d_lr=1e-4),
     data="ring",
     batch_size=256,
-    epochs=10,
+    epochs=6,
 )

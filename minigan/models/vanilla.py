@@ -38,4 +38,5 @@ VANILLA = Variant(
     paper="Goodfellow et al. 2014, Generative adversarial nets",
     generator=generator,
     discriminator=discriminator,
+    epochs=10,
 )
