@@ -50,7 +50,7 @@ TIMEGAN_1D = Variant(
     paper="Yoon, Jarrett & van der Schaar 2019, Time-series generative adversarial networks",
     generator=generator,
     discriminator=discriminator,
-    rules=Rules(companion=10.0, lr=2e-4),
+    rules=Rules(companion=10.0, penalty="r1", penalty_weight=1.0, lr=5e-4, ema=0.99),
     data="sines",
     epochs=20,
     companion=Supervisor,

@@ -50,7 +50,8 @@ WAVEGAN = Variant(
     paper="Donahue, McAuley & Puckette 2019, Adversarial audio synthesis",
     generator=generator,
     discriminator=discriminator,
-    rules=Rules(loss="wgan", penalty="gp", d_steps=5, lr=1e-4, betas=(0.5, 0.9)),
+    rules=Rules(loss="wgan", penalty="gp", d_steps=5, lr=5e-4, betas=(0.5, 0.9)),
     data="tones",
-    epochs=30,
+    epochs=12,
+    batch_size=32,
 )
