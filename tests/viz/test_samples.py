@@ -29,9 +29,9 @@ def figure_of(monkeypatch, tmp_path):
     """Draw as usual, and hand back the figure that was written."""
 
     def draw(function, *args, **options):
-        figures, save = [], samples._save
+        figures, save = [], samples.save_figure
         with monkeypatch.context() as patch:
-            patch.setattr(samples, "_save", lambda figure, *rest: (figures.append(figure), save(figure, *rest)))
+            patch.setattr(samples, "save_figure", lambda figure, *rest: (figures.append(figure), save(figure, *rest)))
             function(*args, path=tmp_path / "figure.png", **options)
         with Image.open(tmp_path / "figure.png") as picture:
             assert picture.format == "PNG"
