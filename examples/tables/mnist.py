@@ -17,6 +17,8 @@ Every finished run is a line of results/mnist.csv; what is there is not run agai
 
 import argparse
 import time
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +30,13 @@ from minigan import data, viz
 from minigan.metrics import frechet_distance, neighbour_scores
 from minigan.metrics.train_classifier import cached_classifier
 from minigan.models import Session, find_variant
-from minigan.train import RunError
+from minigan.train import Game, RunError
 
 EPOCHS, BATCH, JUDGED = 3, 64, 10_000
 RUNS: dict[str, tuple[str, dict]] = {  # name: variant, and rules that are not its own
     "DCGAN": ("dcgan", {}),
     "DCGAN, real labels 0.9": ("dcgan", {"real_target": 0.9}),
     "DCGAN, mean weights 0.999": ("dcgan", {"ema": 0.999}),
-    "DCGAN, DiffAugment": ("dcgan", {"augment": "translation,cutout"}),
     "dense": ("vanilla", {}),
     "LSGAN": ("lsgan", {}),
     "f-GAN, Hellinger": ("fgan", {}),
@@ -83,8 +84,8 @@ def train(run: str, seed: int, folder: Path) -> tuple[np.ndarray, int, float]:
     return session.sample(JUDGED), session.settings["steps"], time.perf_counter() - start
 
 
-def train_pytorch(seed: int) -> tuple[np.ndarray, int, float]:
-    """DCGAN as a user of PyTorch writes it, on the same batches."""
+def train_pytorch(seed: int, steps: int | None = None) -> tuple[np.ndarray, int, float]:
+    """DCGAN as a user of PyTorch writes it, on the same batches; for no more than `steps`."""
     import torch
     from torch import nn
     from tqdm import tqdm
@@ -110,9 +111,11 @@ def train_pytorch(seed: int) -> tuple[np.ndarray, int, float]:
     G_adam, D_adam = (torch.optim.Adam(net.parameters(), rules.lr, betas=rules.betas) for net in (G, D))
     bce = nn.functional.binary_cross_entropy_with_logits
     batches = data.Batches(data.load("mnist"), BATCH, seed)
+    steps = steps or EPOCHS * len(batches)
     start = time.perf_counter()
     for epoch in range(EPOCHS):
-        for batch in tqdm(batches.epoch(epoch), desc=PYTORCH, total=len(batches), leave=False):
+        todo = min(len(batches), steps - epoch * len(batches))
+        for batch in tqdm(islice(batches.epoch(epoch), max(0, todo)), desc=PYTORCH, total=todo, leave=False):
             real, fake = torch.from_numpy(batch), G(torch.randn(BATCH, 100))
             real_logits, fake_logits = D(real), D(fake.detach())
             D_loss = bce(real_logits, torch.ones_like(real_logits)) + bce(fake_logits, torch.zeros_like(fake_logits))
@@ -130,7 +133,26 @@ def train_pytorch(seed: int) -> tuple[np.ndarray, int, float]:
     G.eval()
     with torch.no_grad():
         samples = [G(torch.randn(500, 100)).numpy() for _ in range(JUDGED // 500)]
-    return np.concatenate(samples), EPOCHS * len(batches), seconds
+    return np.concatenate(samples), steps, seconds
+
+
+def seconds_per_step(run: str, steps: int = 60) -> float:
+    """Of a run, when nothing else is running."""
+    if run == PYTORCH:
+        train_pytorch(0, 5)
+        return train_pytorch(0, steps)[2] / steps
+    name, rules = RUNS[run]
+    variant = find_variant(name)
+    rules = replace(variant.rules, **rules)
+    networks = variant.networks((1, 28, 28), rules=rules)
+    game = Game(networks.G, networks.D, (variant.latent,), rules)
+    reals = [data.load("mnist").samples[:BATCH]] * rules.d_steps
+    taken = []
+    for _ in range(steps // rules.d_steps):
+        start = time.perf_counter()
+        game.step(reals)
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))
 
 
 def fill(results: Results, runs: list[str], seeds: int, folder: Path) -> None:
@@ -215,6 +237,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of each row; from two on, five of the two DCGANs")
     parser.add_argument("--threads", type=int, help="how many to take (default: all processors)")
     parser.add_argument("--folder", type=Path, default=Path("runs/tables"), help="where runs and samples are kept")
+    parser.add_argument("--time", action="store_true", help="only measure the seconds anew, with nothing else running")
     parser.add_argument("--show", action="store_true", help="only show and draw what there is")
     options = parser.parse_args(argv)
 
@@ -222,7 +245,9 @@ def main(argv: list[str] | None = None) -> None:
         mg.set_num_threads(options.threads)
     options.folder.mkdir(parents=True, exist_ok=True)
     results = Results(FOLDER / "mnist.csv", COLUMNS)
-    if not options.show:
+    for run in options.runs if options.time else ():
+        results.time(run, seconds_per_step(run))
+    if not (options.show or options.time):
         floor(results)
         fill(results, options.runs, options.seeds, options.folder)
     print(f"\n{table(results)}\n")

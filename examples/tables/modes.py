@@ -79,6 +79,19 @@ def train(name: str, rules: Rules, seed: int, steps: int) -> tuple[np.ndarray, f
     return game.sample(mg.randn(SCORED, 2)).numpy(), time.perf_counter() - start
 
 
+def seconds_per_step(run: str, steps: int = 200) -> float:
+    """Of a run, when nothing else is running."""
+    rules = RUNS[run]
+    game = Game(make_generator(), make_discriminator(rules.pack), (2,), rules, steps=2 * steps)
+    reals = [data.load("ring").samples[: BATCH * rules.pack]] * rules.d_steps
+    taken = []
+    for _ in range(steps):
+        start = time.perf_counter()
+        game.step(reals)
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken))
+
+
 def fill(name: str, runs: list[str], seeds: int, steps: int, samples: Path) -> Results:
     """Do the runs of a table that are not there yet."""
     results = Results(FOLDER / f"{name}.csv", COLUMNS)
@@ -142,13 +155,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--samples", type=Path, default=Path("runs/tables"), help="where samples are kept")
+    parser.add_argument("--time", action="store_true", help="only measure the seconds anew, with nothing else running")
     parser.add_argument("--show", action="store_true", help="only show and draw what there is")
     options = parser.parse_args(argv)
 
     mg.set_num_threads(1)  # layers of 128 units are too small to share
     names = list(MIXTURES) if options.data == "both" else [options.data]
     for name in names:
-        results = fill(name, options.runs, 0 if options.show else options.seeds, options.steps, options.samples)
+        results = fill(
+            name, options.runs, 0 if options.show or options.time else options.seeds, options.steps, options.samples
+        )
+        for run in options.runs if options.time else ():
+            results.time(run, seconds_per_step(run))
         print(f"\n{table(name, results)}\n")
     if options.samples.is_dir():
         draw(options.samples, FOLDER / "modes.png")
