@@ -5,6 +5,7 @@ two processes may do different runs of one table.
 """
 
 import csv
+import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,14 +52,14 @@ class Results:
         """Write a row, with the old ones before it, those of other processes included."""
         self.rows = self._read()
         self.rows[run, seed] = {name: float(measured[name]) for name in self.columns[2:]}
-        lines = [",".join(self.columns)]
-        lines += [
-            ",".join([run, str(seed), *(f"{row[name]:.6g}" for name in self.columns[2:])])
-            for (run, seed), row in self.rows.items()
-        ]
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(self.columns)
+        for (name, number), row in self.rows.items():
+            writer.writerow([name, number, *(f"{row[column]:.6g}" for column in self.columns[2:])])
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(self.path) as file:
-            file.write(("\n".join(lines) + "\n").encode())
+            file.write(table.getvalue().encode())
 
     def time(self, run: str, seconds_per_step: float) -> None:
         """Put the time of a run's steps, measured by themselves, in place of how long each run happened to take."""
