@@ -1,6 +1,6 @@
 """GAN losses and penalties on MNIST at equal budget: three passes over the data, then 10,000 samples before a judge.
 
-    python examples/tables/mnist.py                    every row with three seeds, DCGAN's with five: two hours on two cores
+    python examples/tables/mnist.py                    every row with three seeds, DCGAN's with five: an hour on two cores
     python examples/tables/mnist.py --seeds 1          a first look
     python examples/tables/mnist.py --show             draw what there is; nothing is trained
 

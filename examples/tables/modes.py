@@ -1,6 +1,6 @@
 """Which modes of a mixture do GANs find? PacGAN's ring of 8 and grid of 25 Gaussians, for five GANs.
 
-    python examples/tables/modes.py                    both tables: about an hour on one core
+    python examples/tables/modes.py                    both tables: forty minutes on one core
     python examples/tables/modes.py --data ring        one of them
     python examples/tables/modes.py --show             draw what there is; nothing is trained
 
