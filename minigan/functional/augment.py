@@ -72,12 +72,12 @@ def diff_augment(x: Tensor, policy: str = "color,translation,cutout", generator:
         raise ValueError(f"diff_augment: x must be pictures (N, C, H, W), got shape {x.shape}")
     names = [name.strip() for name in policy.split(",")] if policy else []
     for name in names:
-        if name not in _POLICIES:
-            near = difflib.get_close_matches(name, _POLICIES, n=1)
+        if name not in POLICIES:
+            near = difflib.get_close_matches(name, POLICIES, n=1)
             guess = f"; did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"diff_augment: policy names {name!r}, but there are {', '.join(_POLICIES)}{guess}")
+            raise ValueError(f"diff_augment: policy names {name!r}, but there are {', '.join(POLICIES)}{guess}")
     for name in names:
-        x = _POLICIES[name](x, generator)
+        x = POLICIES[name](x, generator)
     return x
 
 
@@ -122,7 +122,7 @@ def _stretch(x: Tensor, size: int, generator: AnyGenerator | None) -> Tensor:
     return (places >= start) & (places < start + length)
 
 
-_POLICIES: dict[str, Callable[[Tensor, AnyGenerator | None], Tensor]] = {
+POLICIES: dict[str, Callable[[Tensor, AnyGenerator | None], Tensor]] = {
     "color": _color,
     "translation": _translation,
     "cutout": _cutout,

@@ -43,9 +43,10 @@ class Session:
         Their names, if the variant is told them.
     """
 
-    def __init__(self, variant: Variant, run: RunFolder, dataset: Dataset | None = None):
-        config = run.config
-        self.variant, self.run, self.dataset = variant, run, dataset
+    run: RunFolder
+
+    def __init__(self, variant: Variant, config: Mapping[str, Any], dataset: Dataset | None = None):
+        self.variant, self.dataset = variant, dataset
         self.settings = {name: config[name] for name in SETTINGS}
         self.shape, self.classes = tuple(config["shape"]), tuple(config["classes"])
         manual_seed(config["seed"])
@@ -133,9 +134,9 @@ class Session:
             "classes": dataset.classes if variant.conditional else (),
             "rules": changed.as_dict(),
         }
-        probe = variant.networks(dataset.samples.shape[1:], len(config["classes"]))
-        Game(*probe[:2], (variant.latent,), changed, steps=1, classes=len(config["classes"]), companion=probe[2])
-        return cls(variant, RunFolder.create(out, config, variant.name), dataset)
+        session = cls(variant, config, dataset)  # before the folder is made: the rules may not fit the networks
+        session.run = RunFolder.create(out, config, variant.name)
+        return session
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], find: Any, device: str | None = None) -> Session:
@@ -163,7 +164,7 @@ class Session:
                 f"{run.config_path}: has no {missing[0]!r}, so it is not a run of `minigan train`; runs of examples that "
                 f"spell out their own loop are resumed by the example that made them"
             )
-        config = run.config
+        config = dict(run.config)
         _check_config(run)
         try:
             variant = replace(
@@ -176,9 +177,10 @@ class Session:
         if device is not None:
             config["device"] = backend.check_device(device)
         try:
-            session = cls(variant, run)
+            session = cls(variant, config)
         except (ValueError, TypeError) as error:
             raise RunError(f"{run.config_path}: describes a game that cannot be played. {error}") from error
+        session.run = run
         arrays, meta = load_checkpoint(run.checkpoint_path)
         if not {"step", "rng"} <= meta.keys():
             raise RunError(f"{run.checkpoint_path}: a checkpoint, but not one of a run; restore it from a copy")

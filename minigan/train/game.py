@@ -182,22 +182,7 @@ class Game:
 
     def _discriminator_step(self, real: Tensor, labels: Any, fake: Tensor, wanted: Any) -> dict[str, float]:
         rules = self.rules
-        real, fake = self._shown(real), self._shown(fake.detach())
-        real_out, real_classes = self._judge(self.D, real, labels)
-        fake_out, fake_classes = self._judge(self.D, fake, wanted)
-        target = {} if rules.real_target == 1.0 else {"real_target": self._target()}
-        adversarial = self.loss.discriminator(real_out, fake_out, **target)
-        loss, measured = adversarial, {"d_loss": adversarial.item()}
-        if rules.penalties:
-            terms = [self._penalty(name, real, labels, fake, wanted) for name in rules.penalties]
-            penalty = sum(terms[1:], terms[0])
-            loss = loss + rules.penalty_weight * penalty
-            measured["penalty"] = penalty.item()
-        if rules.drift:
-            loss = loss + rules.drift * drift_penalty(real_out)
-        if rules.auxiliary:
-            loss = loss + rules.auxiliary * (cross_entropy(real_classes, labels) + cross_entropy(fake_classes, wanted))
-            measured["accuracy"] = (real_classes.argmax(1) == labels).float().mean().item()
+        loss, measured = self._discriminator_loss(self.D, self._shown(real), labels, self._shown(fake.detach()), wanted)
         skipped = measured["d_loss"] < rules.skip_d_below
         if not skipped:
             self.D_optimizer.zero_grad()
@@ -207,10 +192,32 @@ class Game:
                 clip_weights_(self.D.parameters(), rules.clip)
         if rules.skip_d_below > -math.inf:
             measured["skipped"] = float(skipped)
+        return measured
+
+    def _discriminator_loss(
+        self, D: Any, real: Tensor, labels: Any, fake: Tensor, wanted: Any
+    ) -> tuple[Tensor, dict[str, float]]:
+        """All that D learns by, and what of it is logged. D is the discriminator, or what it will be some steps on."""
+        rules = self.rules
+        real_out, real_classes = self._judge(D, real, labels)
+        fake_out, fake_classes = self._judge(D, fake, wanted)
+        target = {} if rules.real_target == 1.0 else {"real_target": self._target()}
+        loss = self.loss.discriminator(real_out, fake_out, **target)
+        measured = {"d_loss": loss.item()}
+        if rules.penalties:
+            terms = [self._penalty(name, D, real, labels, fake, wanted) for name in rules.penalties]
+            penalty = sum(terms[1:], terms[0])
+            loss = loss + rules.penalty_weight * penalty
+            measured["penalty"] = penalty.item()
+        if rules.drift:
+            loss = loss + rules.drift * drift_penalty(real_out)
+        if rules.auxiliary:
+            loss = loss + rules.auxiliary * (cross_entropy(real_classes, labels) + cross_entropy(fake_classes, wanted))
+            measured["accuracy"] = (real_classes.argmax(1) == labels).float().mean().item()
         for name, answer in (("D(x)", real_out), ("D(G(z))", fake_out)):
             answer = answer.detach()
             measured[name] = (sigmoid(answer) if self.loss.output == "logit" else answer).mean().item()
-        return measured
+        return loss, measured
 
     def _generator_step(self, real: Tensor, labels: Any, fake: Tensor, wanted: Any) -> float:
         rules = self.rules
@@ -222,15 +229,13 @@ class Game:
                 with no_grad():
                     features = self.D[:-1](real)  # type: ignore[index]
                 loss = feature_matching_loss(features, self.D[:-1](shown))  # type: ignore[index]
-        elif rules.unroll:
-            # D's weights are places of the graph here, so they cannot be frozen
-            future = partial(functional_call, self.D, self._look_ahead(real, labels, shown, wanted))
-            fake_out, _ = self._judge(future, shown, wanted)
-            loss = self.loss.generator(fake_out, self._judge(future, real, labels)[0] if self.loss.uses_real else None)
         else:
-            with frozen(self.D):
-                fake_out, fake_classes = self._judge(self.D, shown, wanted)
-                real_out = self._judge(self.D, real, labels)[0] if self.loss.uses_real else None
+            # the weights that G foresees are places of the graph, which cannot be frozen
+            ahead = self._look_ahead(real, labels, shown, wanted) if rules.unroll else None
+            D = self.D if ahead is None else partial(functional_call, self.D, ahead)
+            with frozen(self.D) if ahead is None else nullcontext():
+                fake_out, fake_classes = self._judge(D, shown, wanted)
+                real_out = self._judge(D, real, labels)[0] if self.loss.uses_real else None
             loss = self.loss.generator(fake_out, real_out)
             if rules.auxiliary:
                 loss = loss + rules.auxiliary * cross_entropy(fake_classes, wanted)
@@ -269,9 +274,9 @@ class Game:
             return D(x)
         return (D(x, labels) if self.classes else D(x)), None
 
-    def _penalty(self, name: str, real: Tensor, labels: Any, fake: Tensor, wanted: Any) -> Tensor:
+    def _penalty(self, name: str, D: Any, real: Tensor, labels: Any, fake: Tensor, wanted: Any) -> Tensor:
         def verdicts(of: Any) -> Any:
-            return self.D if not self.classes else lambda x: self._judge(self.D, x, of)[0]
+            return D if not self.classes else lambda x: self._judge(D, x, of)[0]
 
         if name == "r1":
             return r1_penalty(verdicts(labels), real)
@@ -285,7 +290,7 @@ class Game:
         """D's weights after `unroll` more steps on these samples, as places of the graph (Metz et al. 2017, eq. 6)."""
 
         def loss(D: Any) -> Tensor:
-            return self.loss.discriminator(self._judge(D, real, labels)[0], self._judge(D, fake, wanted)[0])
+            return self._discriminator_loss(D, real, labels, fake, wanted)[0]
 
         return unrolled(self.D, self.D_optimizer, loss, self.rules.unroll)
 

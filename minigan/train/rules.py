@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from minigan.functional.augment import POLICIES
 from minigan.losses import find_loss
 
 PENALTIES = ("gp", "gp-one-sided", "r1", "r2", "dragan")
 OPTIMIZERS = ("adam", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear", "cosine")
-AUGMENTATIONS = ("color", "translation", "cutout")
 MINIBATCH = ("none", "std", "discrimination")
 
 
@@ -137,7 +137,7 @@ class Rules:
             for name in self.penalties:
                 known("penalty", name, PENALTIES, ("none",))
         for name in filter(None, self.augment.split(",")):
-            known("augmentation", name, AUGMENTATIONS)
+            known("augmentation", name, POLICIES)
         known("optimizer", self.optimizer, OPTIMIZERS)
         known("schedule", self.schedule, SCHEDULES)
         known("minibatch option", self.minibatch, MINIBATCH)

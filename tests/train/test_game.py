@@ -309,6 +309,22 @@ def test_unrolling_leaves_the_discriminator_where_its_own_step_put_it():
     np.testing.assert_array_equal(none.G.state_dict()["0.weight"], plain.G.state_dict()["0.weight"])
 
 
+def test_the_steps_that_g_foresees_are_by_all_that_d_learns_by():
+    """Penalty, drift and smoothing included: with SGD, whose step is the gradient, K = 1, by hand."""
+    rules = Rules(unroll=1, penalty="r1", penalty_weight=2.0, drift=0.3, real_target=0.8, optimizer="sgd", lr=0.1)
+    game, measured = play(rules)
+    D, real = mlp(2, 1, seed=1), mg.Tensor(REAL)
+    fake = mlp(3, 2)(drawn_z()).detach()
+    for _ in range(2):  # D's own step, and the one foreseen
+        D.zero_grad()
+        out = D(real)
+        loss = losses.discriminator_loss(out, D(fake), real_target=0.8) + 2.0 * losses.r1_penalty(D, real)
+        (loss + 0.3 * (out**2).mean()).backward()
+        for p in D.parameters():
+            p.data = p.data - 0.1 * p.grad.data
+    assert measured["g_loss"] == pytest.approx(losses.nonsaturating_generator_loss(D(fake)).item(), rel=1e-9)
+
+
 def test_feature_matching_takes_the_place_of_gs_loss():
     _, measured = play(Rules(feature_matching=True, optimizer="sgd", lr=1e-9))
     D, fake = mlp(2, 1, seed=1), mlp(3, 2)(drawn_z())
