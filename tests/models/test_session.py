@@ -126,3 +126,19 @@ def test_a_run_that_cannot_be_opened_says_why_and_stays(tmp_path, change, messag
     with pytest.raises(RunError, match=message):
         Session.open(tmp_path / "run", find_variant)
     assert {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()} == before
+
+
+def test_what_a_program_draws_before_training_has_no_part_in_it(tmp_path):
+    ends = []
+    for drawn in (0, 3):
+        session = begin("vanilla", tmp_path / f"run{drawn}")
+        mg.randn(drawn + 1)
+        ends.append(session.train())
+    assert ends[0] == ends[1]
+
+
+def test_samples_of_a_variant_with_labels_are_of_all_classes_in_turn(tmp_path):
+    session = begin("cgan", tmp_path / "run", data="moons", steps=1)
+    expected = session.decode(session.latents(5, seed=1), [0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(session.sample(5, seed=1), expected)
+    assert not np.allclose(expected[1], session.decode(session.latents(5, seed=1), 0)[1])
