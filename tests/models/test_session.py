@@ -132,7 +132,7 @@ def test_what_a_program_draws_before_training_has_no_part_in_it(tmp_path):
     ends = []
     for drawn in (0, 3):
         session = begin("vanilla", tmp_path / f"run{drawn}")
-        mg.randn(drawn + 1)
+        mg.randn(100 * drawn)
         ends.append(session.train())
     assert ends[0] == ends[1]
 
